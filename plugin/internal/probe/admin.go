@@ -1,0 +1,103 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxAdminAnswer bounds an answer of the admin interface: a config dump of
+// thousands of clusters fits, an endless stream does not.
+const maxAdminAnswer = 512 << 20
+
+// Admin is the admin interface of one running Envoy. It only reads.
+type Admin struct {
+	// Name is the proxy's pod, or its address: for messages.
+	Name   string
+	client *http.Client
+}
+
+// NewAdmin reaches an admin interface over dial.
+func NewAdmin(name string, dial Dialer) *Admin {
+	return &Admin{Name: name, client: &http.Client{Transport: &http.Transport{
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		MaxIdleConnsPerHost: 1,
+	}}}
+}
+
+// Close gives the kept connection back.
+func (a *Admin) Close() { a.client.CloseIdleConnections() }
+
+// ServerInfo is what Envoy says about itself.
+type ServerInfo struct {
+	// Version is the release, as "1.40.0".
+	Version string
+	// State is LIVE, DRAINING, PRE_INITIALIZING or INITIALIZING.
+	State  string
+	NodeID string
+}
+
+// ServerInfo reads /server_info.
+func (a *Admin) ServerInfo(ctx context.Context) (ServerInfo, error) {
+	var answer struct {
+		Version string `json:"version"`
+		State   string `json:"state"`
+		Node    struct {
+			ID string `json:"id"`
+		} `json:"node"`
+	}
+	if err := a.getJSON(ctx, "/server_info", nil, &answer); err != nil {
+		return ServerInfo{}, err
+	}
+	return ServerInfo{Version: releaseOf(answer.Version), State: answer.State, NodeID: answer.Node.ID}, nil
+}
+
+// releaseOf takes "1.40.0" out of "COMMIT/1.40.0/Clean/RELEASE/BoringSSL".
+func releaseOf(version string) string {
+	if parts := strings.Split(version, "/"); len(parts) > 1 {
+		return parts[1]
+	}
+	return version
+}
+
+// errNotFound: the admin interface has nothing under that path.
+var errNotFound = errors.New("not found")
+
+func (a *Admin) getJSON(ctx context.Context, path string, query url.Values, into any) error {
+	return a.get(ctx, path, query, func(body io.Reader) error {
+		if err := json.NewDecoder(body).Decode(into); err != nil {
+			return fmt.Errorf("reading it as JSON: %w", err)
+		}
+		return nil
+	})
+}
+
+func (a *Admin) get(ctx context.Context, path string, query url.Values, read func(io.Reader) error) error {
+	target := url.URL{Scheme: "http", Host: "envoy-admin", Path: path, RawQuery: query.Encode()}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return fmt.Errorf("envoy admin %s of %s: %w", path, a.Name, err)
+	}
+	response, err := a.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("envoy admin %s of %s: %w", path, a.Name, errors.Unwrap(err))
+	}
+	defer func() { _ = response.Body.Close() }()
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return fmt.Errorf("envoy admin %s of %s: %w", path, a.Name, errNotFound)
+	default:
+		return fmt.Errorf("envoy admin %s of %s: status %d", path, a.Name, response.StatusCode)
+	}
+	if err := read(io.LimitReader(response.Body, maxAdminAnswer)); err != nil {
+		return fmt.Errorf("envoy admin %s of %s: %w", path, a.Name, err)
+	}
+	return nil
+}
