@@ -1,0 +1,41 @@
+package source
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// relevant tells whether a translation could tell the two versions of an
+// object apart. Writes of status are not relevant, in particular our own.
+func relevant(before, after client.Object) bool {
+	switch {
+	case before.GetUID() != after.GetUID(),
+		before.GetGeneration() != after.GetGeneration(),
+		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero(),
+		!maps.Equal(before.GetLabels(), after.GetLabels()),
+		!maps.Equal(before.GetAnnotations(), after.GetAnnotations()):
+		return true
+	}
+	switch a := after.(type) {
+	case *corev1.Service:
+		b, ok := before.(*corev1.Service)
+		return !ok || !equality.Semantic.DeepEqual(b.Spec, a.Spec)
+	case *corev1.Secret:
+		b, ok := before.(*corev1.Secret)
+		return !ok || b.Type != a.Type || !maps.EqualFunc(b.Data, a.Data, slices.Equal)
+	case *corev1.ConfigMap:
+		b, ok := before.(*corev1.ConfigMap)
+		return !ok || !maps.Equal(b.Data, a.Data)
+	case *discoveryv1.EndpointSlice:
+		b, ok := before.(*discoveryv1.EndpointSlice)
+		return !ok || b.AddressType != a.AddressType ||
+			!equality.Semantic.DeepEqual(b.Endpoints, a.Endpoints) || !equality.Semantic.DeepEqual(b.Ports, a.Ports)
+	}
+	// The other kinds count their generation up when their spec changes.
+	return false
+}
