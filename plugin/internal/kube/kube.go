@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
@@ -61,6 +62,7 @@ func Scheme() (*runtime.Scheme, error) {
 		discoveryv1.AddToScheme,
 		apiextensionsv1.AddToScheme,
 		gatewayv1.Install,
+		v1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("build scheme: %w", err)

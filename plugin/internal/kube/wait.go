@@ -87,11 +87,14 @@ func (c *Clients) listFor(object client.Object) (client.ObjectList, error) {
 		return nil, fmt.Errorf("wait: %w", err)
 	}
 	gvk.Kind += "List"
-	list, err := c.Client.Scheme().New(gvk)
-	if err != nil {
+	if !c.Client.Scheme().Recognizes(gvk) {
 		unknown := &unstructured.UnstructuredList{}
 		unknown.SetGroupVersionKind(gvk)
-		return unknown, nil //nolint:nilerr // a kind outside the scheme is watched without a type
+		return unknown, nil
+	}
+	list, err := c.Client.Scheme().New(gvk)
+	if err != nil {
+		return nil, fmt.Errorf("wait: %w", err)
 	}
 	typed, ok := list.(client.ObjectList)
 	if !ok {
