@@ -1,0 +1,129 @@
+package bundle
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+)
+
+const htmlEscaped = "HTML-escaped, as copied from a web page"
+
+// marker takes a BEGIN or END line apart, as "-----BEGIN CERTIFICATE-----".
+func marker(line string) (verb, label string, ok bool) {
+	inner, ok := strings.CutPrefix(line, "-----")
+	if !ok {
+		return "", "", false
+	}
+	inner, ok = strings.CutSuffix(inner, "-----")
+	if !ok || strings.Contains(inner, "-") {
+		return "", "", false
+	}
+	verb, label, ok = strings.Cut(inner, " ")
+	return verb, label, ok && (verb == "BEGIN" || verb == "END") && label != ""
+}
+
+// looksLikeMarker tells whether somewhere in a line dashes of some kind come
+// before BEGIN or END. Comments do not count: blocks are commented out.
+func looksLikeMarker(line string) bool {
+	if strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
+		return false
+	}
+	for _, verb := range []string{"BEGIN ", "END "} {
+		before, _, found := strings.Cut(line, verb)
+		before = strings.TrimRight(before, " \t")
+		trimmed := strings.TrimRight(before, "-\u2010\u2011\u2012\u2013\u2014\u2212")
+		if found && len(before)-len(trimmed) >= 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// damagedMarker says what is wrong with a line outside of blocks, or in place
+// of an END line; nil where it is just text.
+func damagedMarker(number int, line string) error {
+	switch {
+	case !looksLikeMarker(unescape(line)):
+		if looksLikeBase64(line) {
+			return &MalformedError{Line: number, Reason: "looks like base64, but no BEGIN line comes before it"}
+		}
+		return nil
+	case !looksLikeMarker(line):
+		return &MalformedError{Line: number, Reason: "has HTML entities in place of dashes (" + htmlEscaped + ")", HTMLEscaped: true}
+	}
+	if _, _, indented := marker(strings.TrimLeft(line, " \t")); indented {
+		return &MalformedError{Line: number, Reason: "is indented, where PEM begins at the start of the line"}
+	}
+	if strings.Contains(line, `\n`) {
+		return &MalformedError{Line: number, Reason: `has \n, two characters, where the line should end`}
+	}
+	if strings.HasPrefix(line, "-----") && strings.Count(line, "-----") > 1 {
+		return &MalformedError{Line: number, Reason: "goes on after the dashes: the line ends are missing"}
+	}
+	return &MalformedError{Line: number, Reason: "is a damaged BEGIN or END line: it should read -----BEGIN CERTIFICATE----- or -----END CERTIFICATE-----"}
+}
+
+// looksLikeBase64 tells whether a line is long and of base64 only. Fingerprints
+// are hexadecimal, and may be in a comment.
+func looksLikeBase64(line string) bool {
+	const short = 48
+	line = strings.TrimLeft(line, " \t")
+	hexadecimal := true
+	for i := range len(line) {
+		if !isBase64(line[i]) && line[i] != '=' {
+			return false
+		}
+		hexadecimal = hexadecimal && strings.IndexByte("0123456789abcdefABCDEF", line[i]) >= 0
+	}
+	return len(line) >= short && !hexadecimal
+}
+
+// entityAt gives the HTML entity with which a text begins, and what it stands
+// for; both are empty where there is none.
+func entityAt(text string) (entity, char string) {
+	const longest = 12
+	end := strings.IndexByte(text[:min(len(text), longest)], ';')
+	if end < 0 || text[0] != '&' {
+		return "", ""
+	}
+	entity = text[:end+1]
+	if char = html.UnescapeString(entity); char == entity {
+		return "", ""
+	}
+	return entity, char
+}
+
+// unescape undoes HTML escaping, also where it was done twice.
+func unescape(line string) string {
+	for range 2 {
+		if !strings.Contains(line, "&") {
+			break
+		}
+		line = html.UnescapeString(line)
+	}
+	return line
+}
+
+// repair undoes what people and tools do to PEM on its way: HTML escaping,
+// line ends written as \n or lost, quoting, indenting, changed dashes.
+func repair(lines []string) []string {
+	text := unescape(strings.Join(lines, "\n"))
+	text = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n", `\r`, "\n").Replace(text)
+	markers := regexp.MustCompile(`[-\x{2010}-\x{2014}\x{2212}]{2,}[ \t]*(BEGIN|END) ([A-Z0-9 ]*[A-Z0-9])[ \t]*[-\x{2010}-\x{2014}\x{2212}]{2,}`)
+	text = markers.ReplaceAllString(text, "\n-----$1 $2-----\n")
+	repaired := strings.Split(text, "\n")
+	for i, line := range repaired {
+		repaired[i] = strings.Trim(line, " \t\"'`,")
+	}
+	return repaired
+}
+
+// quote makes a block type from outside safe to print.
+func quote(label string) string {
+	const longest = 32
+	if len(label) > longest {
+		label = label[:longest]
+	}
+	return fmt.Sprintf("%q", label)
+}
