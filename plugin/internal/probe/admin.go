@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,15 +19,17 @@ const maxAdminAnswer = 512 << 20
 type Admin struct {
 	// Name is the proxy's pod, or its address: for messages.
 	Name   string
+	base   *url.URL
 	client *http.Client
 }
 
-// NewAdmin reaches an admin interface over dial.
-func NewAdmin(name string, dial Dialer) *Admin {
-	return &Admin{Name: name, client: &http.Client{Transport: &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		MaxIdleConnsPerHost: 1,
-	}}}
+// NewAdmin reads the admin interface at baseURL through client.
+func NewAdmin(name, baseURL string, client *http.Client) (*Admin, error) {
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("envoy admin of %s: %w", name, err)
+	}
+	return &Admin{Name: name, base: base, client: client}, nil
 }
 
 // Close gives the kept connection back.
@@ -79,7 +80,8 @@ func (a *Admin) getJSON(ctx context.Context, path string, query url.Values, into
 }
 
 func (a *Admin) get(ctx context.Context, path string, query url.Values, read func(io.Reader) error) error {
-	target := url.URL{Scheme: "http", Host: "envoy-admin", Path: path, RawQuery: query.Encode()}
+	target := a.base.JoinPath(path)
+	target.RawQuery = query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return fmt.Errorf("envoy admin %s of %s: %w", path, a.Name, err)
