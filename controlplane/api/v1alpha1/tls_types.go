@@ -5,7 +5,7 @@ import corev1 "k8s.io/api/core/v1"
 // TLS is how a proxy speaks TLS to a target (Envoy: UpstreamTlsContext in the
 // cluster's transport_socket). It names exactly one source of trust.
 //
-// +kubebuilder:validation:ExactlyOneOf=secretRef;files;insecureSkipVerify;wellKnownCACertificates
+// +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.files), has(self.insecureSkipVerify), has(self.wellKnownCACertificates)].exists_one(set, set)",message="tls needs exactly one source of trust: secretRef, files, wellKnownCACertificates or insecureSkipVerify"
 type TLS struct {
 	// SecretRef names a Secret in the policy's namespace. Its key ca.crt is
 	// what the target's certificate must chain to; tls.crt and tls.key, where

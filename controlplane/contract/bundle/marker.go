@@ -9,6 +9,9 @@ import (
 
 const htmlEscaped = "HTML-escaped, as copied from a web page"
 
+// dashes are the hyphen and what word processors make of it.
+const dashes = "-\u2010\u2011\u2012\u2013\u2014\u2212"
+
 // marker takes a BEGIN or END line apart, as "-----BEGIN CERTIFICATE-----".
 func marker(line string) (verb, label string, ok bool) {
 	inner, ok := strings.CutPrefix(line, "-----")
@@ -26,15 +29,22 @@ func marker(line string) (verb, label string, ok bool) {
 // looksLikeMarker tells whether somewhere in a line dashes of some kind come
 // before BEGIN or END. Comments do not count: blocks are commented out.
 func looksLikeMarker(line string) bool {
-	if strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
-		return false
-	}
+	return !strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") && hasMarker(line)
+}
+
+// hasMarker is looksLikeMarker for comments too.
+func hasMarker(line string) bool {
 	for _, verb := range []string{"BEGIN ", "END "} {
-		before, _, found := strings.Cut(line, verb)
-		before = strings.TrimRight(before, " \t")
-		trimmed := strings.TrimRight(before, "-\u2010\u2011\u2012\u2013\u2014\u2212")
-		if found && len(before)-len(trimmed) >= 2 {
-			return true
+		for rest := line; ; {
+			before, after, found := strings.Cut(rest, verb)
+			if !found {
+				break
+			}
+			before = strings.TrimRight(before, " \t")
+			if len(before)-len(strings.TrimRight(before, dashes)) >= 2 {
+				return true
+			}
+			rest = after
 		}
 	}
 	return false
@@ -45,10 +55,7 @@ func looksLikeMarker(line string) bool {
 func damagedMarker(number int, line string) error {
 	switch {
 	case !looksLikeMarker(unescape(line)):
-		if looksLikeBase64(line) {
-			return &MalformedError{Line: number, Reason: "looks like base64, but no BEGIN line comes before it"}
-		}
-		return nil
+		return strayBase64(number, line)
 	case !looksLikeMarker(line):
 		return &MalformedError{Line: number, Reason: "has HTML entities in place of dashes (" + htmlEscaped + ")", HTMLEscaped: true}
 	}
@@ -62,6 +69,17 @@ func damagedMarker(number int, line string) error {
 		return &MalformedError{Line: number, Reason: "goes on after the dashes: the line ends are missing"}
 	}
 	return &MalformedError{Line: number, Reason: "is a damaged BEGIN or END line: it should read -----BEGIN CERTIFICATE----- or -----END CERTIFICATE-----"}
+}
+
+// strayBase64 refuses a line outside of blocks that belongs into one.
+func strayBase64(number int, line string) error {
+	switch {
+	case !looksLikeBase64(line):
+		return nil
+	case strings.HasPrefix(strings.TrimLeft(line, " \t"), "LS0tLS1CRUdJTi"):
+		return &MalformedError{Line: number, Reason: "is base64 of PEM: it was encoded once too often"}
+	}
+	return &MalformedError{Line: number, Reason: "looks like base64, but no BEGIN line comes before it"}
 }
 
 // looksLikeBase64 tells whether a line is long and of base64 only. Fingerprints
@@ -110,7 +128,7 @@ func unescape(line string) string {
 func repair(lines []string) []string {
 	text := unescape(strings.Join(lines, "\n"))
 	text = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n", `\r`, "\n").Replace(text)
-	markers := regexp.MustCompile(`[-\x{2010}-\x{2014}\x{2212}]{2,}[ \t]*(BEGIN|END) ([A-Z0-9 ]*[A-Z0-9])[ \t]*[-\x{2010}-\x{2014}\x{2212}]{2,}`)
+	markers := regexp.MustCompile(`[` + dashes + `]{2,}[ \t]*(BEGIN|END) ([A-Z0-9 ]*[A-Z0-9])[ \t]*[` + dashes + `]{2,}`)
 	text = markers.ReplaceAllString(text, "\n-----$1 $2-----\n")
 	repaired := strings.Split(text, "\n")
 	for i, line := range repaired {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,10 +41,10 @@ func splitLines(text []byte) []string {
 }
 
 // findPrivateKey gives the number of the first line that begins a private key,
-// however damaged the line is, or 0.
+// however damaged or commented out it is, or 0.
 func findPrivateKey(lines []string) int {
 	for i, line := range lines {
-		if strings.Contains(line, "PRIVATE") && looksLikeMarker(unescape(line)) {
+		if line = unescape(line); strings.Contains(line, "PRIVATE") && hasMarker(line) {
 			return i + 1
 		}
 	}
@@ -71,7 +72,7 @@ func parse(lines []string) (*Bundle, error) {
 	case p.block != nil:
 		return nil, &MalformedError{Line: p.block.line, Reason: "begins a block that has no END line: the end is missing"}
 	case len(p.found.Certificates) == 0:
-		return nil, &MalformedError{Line: 1, Reason: noCertificate(lines)}
+		return nil, noCertificate(lines)
 	}
 	return Join(&p.found), nil
 }
@@ -119,21 +120,14 @@ func (p *parser) end(number int, label string) error {
 }
 
 // noCertificate says what a text without any block may be.
-func noCertificate(lines []string) string {
-	first := lines[0]
-	for _, line := range lines {
-		if line != "" {
-			first = line
-			break
-		}
-	}
-	switch {
+func noCertificate(lines []string) error {
+	number := 1 + slices.IndexFunc(lines, func(line string) bool { return line != "" })
+	reason := "begins a text without any -----BEGIN CERTIFICATE----- line"
+	switch first := lines[number-1]; {
 	case strings.HasPrefix(first, "\x30\x82"):
-		return "is binary (DER), where a CA bundle is PEM: convert it with openssl x509 -inform der -in FILE"
+		reason = "is binary (DER), where a CA bundle is PEM: convert it with openssl x509 -inform der -in FILE"
 	case strings.HasPrefix(first, "\xff\xfe"), strings.HasPrefix(first, "\xfe\xff"):
-		return "is UTF-16 text, where PEM is ASCII: save it as UTF-8"
-	case strings.HasPrefix(strings.TrimSpace(first), "LS0tLS1CRUdJTi"):
-		return "is base64 of PEM: it was encoded once too often"
+		reason = "is UTF-16 text, where PEM is ASCII: save it as UTF-8"
 	}
-	return "begins a text without any -----BEGIN CERTIFICATE----- line"
+	return &MalformedError{Line: number, Reason: reason}
 }
