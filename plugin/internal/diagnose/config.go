@@ -1,0 +1,221 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Reasons that controllers write, of Gateway API and of kgateway.
+const (
+	reasonConflicted     = "Conflicted"
+	reasonOverridden     = "Overridden"
+	reasonTargetNotFound = "TargetNotFound"
+	// envoyRejected begins what the controller says of a NACK.
+	envoyRejected = "Envoy rejected"
+)
+
+// config judges the objects and their status, without Envoy.
+func (e *Evidence) config() []Finding {
+	if e.Policy == nil {
+		return []Finding{{
+			Code:     PolicyNotFound,
+			Message:  fmt.Sprintf("no policy originates TLS to %s", e.Target),
+			Expected: "a BackendTLSPolicy or BackendConfigPolicy with tls that targets " + e.Target.ref(),
+		}}
+	}
+	var findings []Finding
+	for _, check := range []func() *Finding{
+		e.targetMissing, e.trustProblem, e.conflicted, e.routeMissing, e.rejected,
+		e.notAccepted, e.routeNotAccepted, e.gatewayNotProgrammed,
+	} {
+		if f := check(); f != nil {
+			findings = append(findings, *f)
+		}
+	}
+	return findings
+}
+
+func (e *Evidence) targetMissing() *Finding {
+	if e.Target.Missing == "" {
+		return nil
+	}
+	f := &Finding{Code: TargetNotFound, Message: e.Target.Missing, Expected: "a target that exists"}
+	if e.Target.Nearest != "" {
+		f.Message += fmt.Sprintf("; nearest is %q", e.Target.Nearest)
+	}
+	return f
+}
+
+// trustProblem: one good reference is enough to verify with, so the first
+// problem is a cause only when nothing usable is left.
+func (e *Evidence) trustProblem() *Finding {
+	if len(e.Trust.Problems) == 0 || len(e.Trust.Certificates) > 0 || e.Trust.System {
+		return nil
+	}
+	p := e.Trust.Problems[0]
+	f := &Finding{Code: p.Code, Message: p.Ref + " " + p.Detail}
+	switch p.Code {
+	case CARefNotFound:
+		f.Expected = fmt.Sprintf("%s with key ca.crt in namespace %s", p.Ref, e.Target.Namespace)
+	case CAKeyMissing:
+		f.Expected = "key ca.crt with the CA certificates in PEM"
+	case CAMalformed:
+		f.Expected = "CA certificates in PEM"
+	default:
+		f.Expected = "a CA certificate that is valid now"
+	}
+	return f
+}
+
+func (e *Evidence) conflicted() *Finding {
+	for _, s := range e.Policy.Statuses {
+		for _, c := range []*Condition{s.Accepted, s.Attached} {
+			if c != nil && !c.True && (c.Reason == reasonConflicted || c.Reason == reasonOverridden) {
+				return e.conflict(c.Message)
+			}
+		}
+	}
+	if e.Policy.Winner != "" {
+		return e.conflict("")
+	}
+	return nil
+}
+
+func (e *Evidence) conflict(says string) *Finding {
+	f := &Finding{
+		Code:     PolicyConflicted,
+		Message:  fmt.Sprintf("%s is overridden: another policy targets %s", e.Policy, e.Target),
+		Expected: "one policy with tls for each target",
+	}
+	if e.Policy.Winner != "" {
+		f.Message = fmt.Sprintf("%s is overridden by %s", e.Policy, e.Policy.Winner)
+	}
+	if says != "" {
+		f.Presented = oneLine(says)
+	}
+	return f
+}
+
+func (e *Evidence) routeMissing() *Finding {
+	if e.Route != nil || e.Target.Missing != "" {
+		return nil
+	}
+	return &Finding{
+		Code:     RouteMissing,
+		Message:  fmt.Sprintf("no route leads to %s", e.Target),
+		Expected: "an HTTPRoute with backendRef " + e.Target.ref(),
+	}
+}
+
+func (e *Evidence) rejected() *Finding {
+	var conditions []*Condition
+	for _, s := range e.Policy.Statuses {
+		conditions = append(conditions, s.Accepted)
+	}
+	if e.Gateway != nil {
+		conditions = append(conditions, e.Gateway.Programmed)
+	}
+	for _, c := range conditions {
+		if c != nil && !c.True && strings.HasPrefix(c.Message, envoyRejected) {
+			return &Finding{
+				Code:      ConfigRejected,
+				Message:   fmt.Sprintf("Envoy did not take the configuration of %s", e.Policy),
+				Expected:  "an ACK",
+				Presented: oneLine(c.Message),
+			}
+		}
+	}
+	return nil
+}
+
+// notAccepted: one controller that accepted the policy is enough; whether it
+// is the one that runs this Gateway, the live configuration tells.
+func (e *Evidence) notAccepted() *Finding {
+	f := &Finding{
+		Code:     PolicyNotAccepted,
+		Message:  fmt.Sprintf("no controller has written a status for %s", e.Policy),
+		Expected: "condition Accepted=True",
+	}
+	for _, s := range e.Policy.Statuses {
+		switch c := s.Accepted; {
+		case c == nil:
+		case c.True:
+			return nil
+		case c.Reason == reasonTargetNotFound:
+			return &Finding{Code: TargetNotFound, Message: oneLine(c.Message), Expected: "a target that exists"}
+		default:
+			f.Message = fmt.Sprintf("%s is not accepted by %s", e.Policy, s.Controller)
+			f.Presented = fmt.Sprintf("Accepted=False, reason %s: %s", c.Reason, oneLine(c.Message))
+		}
+	}
+	return f
+}
+
+func (e *Evidence) routeNotAccepted() *Finding {
+	if e.Route == nil {
+		return nil
+	}
+	for _, c := range []*Condition{e.Route.Accepted, e.Route.ResolvedRefs} {
+		if c != nil && !c.True {
+			return &Finding{
+				Code:      RouteNotAccepted,
+				Message:   fmt.Sprintf("%s is not in effect", e.Route),
+				Expected:  "conditions Accepted=True and ResolvedRefs=True",
+				Presented: fmt.Sprintf("reason %s: %s", c.Reason, oneLine(c.Message)),
+			}
+		}
+	}
+	if e.Route.Accepted == nil && (e.Gateway == nil || !e.Gateway.Missing) {
+		return &Finding{
+			Code:     RouteNotAccepted,
+			Message:  fmt.Sprintf("no controller has written a status for %s", e.Route),
+			Expected: "condition Accepted=True",
+		}
+	}
+	return nil
+}
+
+func (e *Evidence) gatewayNotProgrammed() *Finding {
+	if e.Gateway == nil {
+		return nil
+	}
+	f := &Finding{Code: GatewayNotProgrammed, Expected: "condition Programmed=True"}
+	switch c := e.Gateway.Programmed; {
+	case e.Gateway.Missing:
+		f.Message = fmt.Sprintf("%s does not exist, though %s names it", e.Gateway, e.Route)
+	case c == nil:
+		f.Message = fmt.Sprintf("no controller has written a status for %s", e.Gateway)
+	case c.True, strings.HasPrefix(c.Message, envoyRejected):
+		return nil
+	default:
+		f.Message = fmt.Sprintf("%s is not programmed", e.Gateway)
+		f.Presented = fmt.Sprintf("Programmed=False, reason %s: %s", c.Reason, oneLine(c.Message))
+	}
+	return f
+}
+
+// String is "default/nginx:8443".
+func (t Target) String() string {
+	text := t.Namespace + "/" + t.Name
+	if t.Port != 0 {
+		text += fmt.Sprintf(":%d", t.Port)
+	}
+	return text
+}
+
+// ref is how the command line writes the target.
+func (t Target) ref() string {
+	if t.Kind == "Backend" {
+		return "backend/" + t.Name
+	}
+	return "svc/" + t.Name
+}
+
+// String is "BackendTLSPolicy/nginx-tls-policy".
+func (p *Policy) String() string { return p.Kind + "/" + p.Name }
+
+// String is "HTTPRoute default/nginx-route".
+func (r *Route) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
+
+// String is "gateway kgateway-system/http".
+func (g *Gateway) String() string { return fmt.Sprintf("gateway %s/%s", g.Namespace, g.Name) }

@@ -1,0 +1,209 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+)
+
+// hint is the one command or step that likely helps. What it names is taken
+// from the evidence, so that it can be pasted.
+func (e *Evidence) hint(code Code) string {
+	switch code.Stage() {
+	case StageConfig:
+		return e.configHint(code)
+	case StageLive, StageEvidence, StageHTTP:
+		return e.liveHint(code)
+	case StageConnect:
+		return e.connectHint(code)
+	case StageHandshake:
+		return e.handshakeHint(code)
+	case StageCertificate:
+		return e.certificateHint(code)
+	}
+	return ""
+}
+
+func (e *Evidence) configHint(code Code) string {
+	switch code {
+	case PolicyNotFound:
+		return e.originate("")
+	case TargetNotFound:
+		if e.Target.Nearest != "" {
+			return e.kubectl("edit %s    # target %q", e.policyRef(), e.Target.Nearest)
+		}
+		return e.kubectl("get services,backends.gateway.kgateway.dev")
+	case CARefNotFound, CAKeyMissing, CAMalformed, CAExpired, CANotYetValid:
+		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
+	case CADrift:
+		return e.originate("--sync")
+	case RouteMissing:
+		return e.originate("--expose " + e.hostOr("HOSTNAME"))
+	case RouteNotAccepted:
+		if e.Route != nil {
+			return fmt.Sprintf("kubectl describe httproute -n %s %s", e.Route.Namespace, e.Route.Name)
+		}
+	case GatewayNotProgrammed, ConfigRejected:
+		if e.Gateway != nil {
+			return fmt.Sprintf("kubectl describe gateway -n %s %s", e.Gateway.Namespace, e.Gateway.Name)
+		}
+	case PolicyConflicted:
+		return e.kubectl("delete %s", e.policyRef())
+	}
+	return e.describePolicy()
+}
+
+func (e *Evidence) liveHint(code Code) string {
+	switch code {
+	case VerificationDisabled:
+		return e.originate("--ca-from backend")
+	case UnexpectedStatus:
+		return "kubectl tlsgw verify " + e.targetArgs() + " --host HOST --path PATH    # what the route and the backend expect"
+	case GatewayUnreachable, StatsUnavailable:
+		if e.Gateway != nil {
+			return fmt.Sprintf("kubectl get gateway,pods -n %s", e.Gateway.Namespace)
+		}
+	case NoHandshakeObserved:
+		return "kubectl tlsgw verify " + e.targetArgs() + "    # again when the kept connections have closed"
+	}
+	return e.describePolicy()
+}
+
+func (e *Evidence) connectHint(code Code) string {
+	if e.Target.Kind == "Backend" {
+		return e.kubectl("get backends.gateway.kgateway.dev %s -o yaml    # are host and port right?", e.Target.Name)
+	}
+	if code == NoEndpoints {
+		return e.kubectl("get endpointslices -l kubernetes.io/service-name=%s", e.Target.Name)
+	}
+	return e.kubectl("get service,endpointslices,pods    # does a pod listen on the target port of %s?", e.Target.Name)
+}
+
+func (e *Evidence) handshakeHint(code Code) string {
+	switch code {
+	case NotTLS:
+		return "kubectl tlsgw remove " + e.targetArgs() + "    # or name the port that speaks TLS: originate --port"
+	case ProtocolVersionMismatch:
+		return e.originate("--min-tls " + e.lowestPresented())
+	case ClientCertificateRequired:
+		return e.originate("--client-cert secret/NAME")
+	case SNIRejected:
+		return e.originate("--sni NAME")
+	case CipherMismatch:
+		return e.originate("--cipher NAME")
+	case ALPNMismatch:
+		return e.originate("--alpn http/1.1")
+	}
+	return e.connectHint(code)
+}
+
+func (e *Evidence) certificateHint(code Code) string {
+	switch code {
+	case HostnameMismatch:
+		if name := e.presentedDNS(); name != "" {
+			return e.originateAs(name, e.trustFlag())
+		}
+		return "give the backend a certificate with subject alternative name " + e.Identity.values()
+	case UnknownAuthority:
+		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
+	case IncompleteChain:
+		return "let the backend present its certificate followed by the intermediates, or add them to " + e.Trust.String()
+	case CertificateExpired, CertificateNotYetValid:
+		return "renew the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
+	}
+	return "replace the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
+}
+
+// originate is the command that writes the policy anew with one thing
+// changed.
+func (e *Evidence) originate(flags string) string {
+	trust := e.trustFlag()
+	if strings.Contains(flags, "--ca-from") {
+		trust = ""
+	}
+	sni := e.Identity.SNI
+	if strings.Contains(flags, "--sni") {
+		sni = ""
+	}
+	return e.originateAs(sni, strings.TrimSpace(trust+" "+flags))
+}
+
+func (e *Evidence) originateAs(sni, flags string) string {
+	command := "kubectl tlsgw originate " + e.targetArgs()
+	if sni != "" {
+		command += " --sni " + sni
+	}
+	if flags != "" {
+		command += " " + flags
+	}
+	return command
+}
+
+func (e *Evidence) trustFlag() string {
+	switch {
+	case e.Trust.System:
+		return "--system-ca"
+	case len(e.Trust.Refs) == 1:
+		return "--ca-from " + e.Trust.Refs[0]
+	}
+	return ""
+}
+
+func (e *Evidence) targetArgs() string {
+	return e.Target.ref() + e.namespaceFlag()
+}
+
+func (e *Evidence) namespaceFlag() string {
+	if e.Target.Namespace == "" || e.Target.Namespace == e.ContextNamespace {
+		return ""
+	}
+	return " -n " + e.Target.Namespace
+}
+
+func (e *Evidence) kubectl(format string, args ...any) string {
+	verb, rest, _ := strings.Cut(fmt.Sprintf(format, args...), " ")
+	return "kubectl" + e.namespaceFlag() + " " + verb + " " + rest
+}
+
+func (e *Evidence) describePolicy() string {
+	if e.Policy == nil {
+		return ""
+	}
+	return e.kubectl("describe %s", e.policyRef())
+}
+
+func (e *Evidence) policyRef() string {
+	if e.Policy == nil {
+		return ""
+	}
+	return strings.ToLower(e.Policy.Kind) + "/" + e.Policy.Name
+}
+
+func (e *Evidence) hostOr(fallback string) string {
+	if e.Identity.SNI != "" {
+		return e.Identity.SNI
+	}
+	return fallback
+}
+
+func (e *Evidence) presentedDNS() string {
+	if e.Direct == nil || e.Direct.Presented == nil || len(e.Direct.Presented.Chain) == 0 {
+		return ""
+	}
+	for _, name := range e.Direct.Presented.Chain[0].DNSNames {
+		if !strings.HasPrefix(name, "*") && !strings.ContainsAny(name, " '\"\\$`;&|<>") {
+			return oneLine(name)
+		}
+	}
+	return ""
+}
+
+func (e *Evidence) lowestPresented() string {
+	if e.Direct != nil && e.Direct.Presented != nil {
+		for _, v := range []string{"1.0", "1.1", "1.2", "1.3"} {
+			if number, ok := VersionNumber(v); ok && number == e.Direct.Presented.Version {
+				return v
+			}
+		}
+	}
+	return "1.2"
+}

@@ -1,0 +1,63 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+)
+
+// http judges the answers themselves.
+func (e *Evidence) http() []Finding {
+	for _, x := range e.Requests {
+		switch {
+		case x.Expected:
+		case x.Status == 0 && x.Err != nil && strings.Contains(x.Err.Error(), "connecting to the gateway"):
+			return []Finding{{Code: GatewayUnreachable, Message: fmt.Sprintf("%s does not answer at %s", e.Gateway, x.URL),
+				Expected: "a connection", Presented: oneLine(x.Err.Error())}}
+		case x.Status == 0:
+			return []Finding{{Code: UnexpectedStatus, Message: fmt.Sprintf("%s gave no answer to %s", e.Gateway, x.URL),
+				Expected: "an HTTP answer", Presented: oneLine(errorText(x.Err))}}
+		case x.Status == 400 && strings.Contains(x.Body, "SSL certificate") && e.asksClientCertificate():
+			// nginx shakes hands without a client certificate and then
+			// refuses every request.
+			return []Finding{*e.clientCertificate()}
+		default:
+			return []Finding{e.unexpectedStatus(x)}
+		}
+	}
+	return nil
+}
+
+func (e *Evidence) unexpectedStatus(x Exchange) Finding {
+	f := Finding{
+		Code:      UnexpectedStatus,
+		Message:   fmt.Sprintf("%s with Host %s answered %d", x.URL, x.Host, x.Status),
+		Expected:  "the status of a healthy answer",
+		Presented: fmt.Sprintf("%d %s", x.Status, head(x.Body, 80)),
+	}
+	if e.Live.Risen()["ssl.handshake"] > 0 {
+		f.Message += ", over a TLS connection without fault"
+	}
+	return f
+}
+
+func (e *Evidence) asksClientCertificate() bool {
+	d := e.Direct
+	return d != nil && d.Presented != nil && d.Presented.AsksClientCertificate
+}
+
+// gatewayRefused: no request reached Envoy at all.
+func (e *Evidence) gatewayRefused() bool {
+	for _, x := range e.Requests {
+		if x.Status != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,150 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// symptom is a text in Envoy's answer for a failed connection, and what it
+// means when nothing more is known.
+type symptom struct {
+	text string
+	code Code
+	// also are the codes of other stages that look the same to Envoy.
+	also []Code
+}
+
+// agrees says whether a direct handshake's finding explains the symptom.
+func (s symptom) agrees(code Code) bool {
+	return code.Stage() == s.code.Stage() || slices.Contains(s.also, code)
+}
+
+// symptoms, the more exact first. The texts are BoringSSL's error names and
+// Envoy's own ("upstream connect error or disconnect/reset before headers").
+func symptoms() []symptom {
+	broken := []Code{
+		NotTLS, ProtocolVersionMismatch, CipherMismatch, SNIRejected, ClientCertificateRequired,
+		HandshakeTimeout, ConnectionRefused, ConnectTimeout, ALPNMismatch,
+	}
+	return []symptom{
+		{text: "certificate has expired", code: CertificateExpired, also: []Code{CAExpired}},
+		{text: "certificate is not yet valid", code: CertificateNotYetValid, also: []Code{CANotYetValid}},
+		{text: "SAN matcher", code: HostnameMismatch},
+		{text: "unable to get local issuer", code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}},
+		{text: "self-signed certificate", code: UnknownAuthority, also: []Code{CAExpired}},
+		{text: "self signed certificate", code: UnknownAuthority, also: []Code{CAExpired}},
+		{text: "unsuitable certificate purpose", code: KeyUsageInvalid},
+		{text: "unsupported certificate purpose", code: KeyUsageInvalid},
+		{text: "KEY_USAGE", code: KeyUsageInvalid},
+		{text: "CERTIFICATE_VERIFY_FAILED", code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}},
+		{text: "WRONG_VERSION_NUMBER", code: NotTLS},
+		{text: "HTTP_REQUEST", code: NotTLS},
+		{text: "TLSV1_ALERT_PROTOCOL_VERSION", code: ProtocolVersionMismatch},
+		{text: "UNSUPPORTED_PROTOCOL", code: ProtocolVersionMismatch},
+		{text: "UNRECOGNIZED_NAME", code: SNIRejected},
+		{text: "CERTIFICATE_REQUIRED", code: ClientCertificateRequired},
+		{text: "ALERT_BAD_CERTIFICATE", code: ClientCertificateRequired},
+		{text: "NO_APPLICATION_PROTOCOL", code: ALPNMismatch},
+		{text: "HANDSHAKE_FAILURE", code: CipherMismatch},
+		{text: "INSUFFICIENT_SECURITY", code: CipherMismatch},
+		{text: "Connection refused", code: ConnectionRefused},
+		{text: "Connection reset by peer", code: ConnectionReset, also: broken},
+		{text: "connection timeout", code: ConnectTimeout, also: []Code{HandshakeTimeout, ConnectionRefused}},
+		{text: "TLS_error", code: ConnectionReset, also: broken},
+		{text: "no healthy upstream", code: NoEndpoints, also: []Code{NameNotResolved}},
+		{text: "connection termination", code: ConnectionReset, also: broken},
+		{text: "remote connection failure", code: ConnectionReset, also: broken},
+		{text: "connection failure", code: ConnectionReset, also: broken},
+	}
+}
+
+// symptom finds what Envoy said about the backend in the first answer that
+// has such a text, and falls back to the counters.
+func (e *Evidence) symptom() (symptom, bool) {
+	for _, x := range e.Requests {
+		if x.Expected || x.Status < 500 {
+			continue
+		}
+		for _, s := range symptoms() {
+			if strings.Contains(x.Body, s.text) {
+				return s, true
+			}
+		}
+	}
+	risen := e.Live.Risen()
+	switch {
+	case risen["ssl.fail_verify_san"] > 0:
+		return symptom{code: HostnameMismatch}, true
+	case risen["ssl.fail_verify_error"] > 0:
+		return symptom{code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}}, true
+	}
+	return symptom{}, false
+}
+
+// fromSymptom is the finding when Envoy alone saw the failure.
+func (e *Evidence) fromSymptom(s symptom) Finding {
+	f := Finding{Code: s.code, Message: fmt.Sprintf("Envoy cannot connect to %s: %s", e.Target, s.meaning())}
+	switch s.code.Stage() {
+	case StageCertificate:
+		f.Expected = "a certificate of " + e.Trust.String()
+		if s.code == HostnameMismatch {
+			f.Expected = e.Identity.String()
+		}
+	case StageHandshake:
+		f.Expected = "a TLS handshake"
+	default:
+		f.Expected = "a connection"
+	}
+	if e.Direct != nil && e.Direct.Presented != nil && len(e.Direct.Presented.Chain) > 0 {
+		f.Presented = Leaf(e.Direct.Presented.Chain[0])
+	}
+	return f
+}
+
+func (s symptom) meaning() string {
+	if s.text == "" {
+		return "the certificate does not verify"
+	}
+	return s.text
+}
+
+// envoySays is what Envoy counted and answered.
+func (e *Evidence) envoySays() string {
+	var parts []string
+	risen := e.Live.Risen()
+	for _, name := range []string{
+		"ssl.fail_verify_san", "ssl.fail_verify_error", "ssl.fail_verify_no_cert", "ssl.fail_verify_cert_hash",
+		"ssl.connection_error", "upstream_cx_connect_timeout", "upstream_cx_connect_fail", "upstream_cx_none_healthy",
+	} {
+		if n := risen[name]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s +%d", name, n))
+		}
+	}
+	for _, x := range e.Requests {
+		if !x.Expected && x.Status > 0 {
+			says := fmt.Sprint(x.Status)
+			if reason := reasonOf(x.Body); reason != "" {
+				says += fmt.Sprintf(" %q", reason)
+			}
+			parts = append(parts, says)
+			break
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// reasonOf takes the telling part out of Envoy's long sentence.
+func reasonOf(body string) string {
+	const longest = 110
+	for _, before := range []string{"transport failure reason: ", "reset reason: "} {
+		if _, reason, found := strings.Cut(body, before); found {
+			body = reason
+			break
+		}
+	}
+	if at := strings.Index(body, "OPENSSL_internal:"); at >= 0 {
+		body = body[at+len("OPENSSL_internal:"):]
+	}
+	return head(strings.TrimSuffix(body, ":TLS_error_end"), longest)
+}
