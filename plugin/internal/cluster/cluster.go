@@ -1,0 +1,181 @@
+// Package cluster is the contract of dev clusters: what a person asks for
+// goes in as Options, a Driver makes or removes the cluster and shows its
+// steps, and a Summary comes out.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+// Names of the drivers.
+const (
+	// DriverAuto takes the best driver that works on this machine.
+	DriverAuto = "auto"
+	// DriverKind runs the cluster in containers.
+	DriverKind = "kind"
+	// DriverLocal runs it as processes of this machine.
+	DriverLocal = "local"
+)
+
+// Channels of Gateway API.
+const (
+	ChannelStandard     = "standard"
+	ChannelExperimental = "experimental"
+)
+
+// Options of a dev cluster. Where a field has its zero value, a cluster that
+// is there already keeps what it has, and a new one gets the default.
+type Options struct {
+	Name string
+	// HTTPPort is where the Gateway answers on this machine, AdminPort where
+	// its Envoy's admin interface does.
+	HTTPPort, AdminPort int
+	// GatewayAPI is a channel of Gateway API.
+	GatewayAPI string
+	// NoSample leaves out the TLS backend svc/nginx.
+	NoSample bool
+	// Break sets the sample up wrongly.
+	Break Break
+	// Kubeconfig is the file to write the context to; empty means where
+	// kubectl would.
+	Kubeconfig string
+	// KubeAssets is a folder with etcd and kube-apiserver, Envoy a program;
+	// empty means to search for them.
+	KubeAssets, Envoy string
+	// SystemCAFile is the bundle that wellKnownCACertificates: System
+	// stands for; empty means that of the operating system.
+	SystemCAFile string
+	// NoWait returns before the Gateway answers.
+	NoWait bool
+	// Retain keeps a cluster that could not be completed.
+	Retain bool
+}
+
+// Summary is what a person can use once the cluster is up.
+type Summary struct {
+	// Context is the kubeconfig context, Current whether it is the current
+	// one.
+	Context string
+	Current bool
+	// Changed is false when everything was up already.
+	Changed bool
+	// Created is true when there was no such cluster before.
+	Created bool
+	// Sample is true when there is a svc/nginx to try things on.
+	Sample bool
+}
+
+// Driver makes and removes dev clusters of one kind.
+type Driver interface {
+	// Name is the driver's name, as the flag has it, and what it runs on.
+	Name() string
+	// Up makes the cluster, or heals what is there.
+	Up(ctx context.Context, options Options, steps *Steps) (Summary, error)
+	// Down removes the cluster. It returns false when there was none.
+	Down(ctx context.Context, name string, steps *Steps) (bool, error)
+}
+
+// maxName leaves room for file names and kubeconfig contexts around it.
+const maxName = 40
+
+// Validate refuses options that no driver can fulfil.
+func (o Options) Validate() error {
+	if err := ValidateName(o.Name); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		flag string
+		port int
+	}{{"--http-port", o.HTTPPort}, {"--admin-port", o.AdminPort}} {
+		if p.port < 0 || p.port > 65535 {
+			return fail.Usage("%s %d is not a port", p.flag, p.port).WithFix("choose one between 1024 and 65535")
+		}
+	}
+	if o.HTTPPort != 0 && o.HTTPPort == o.AdminPort {
+		return fail.Usage("--http-port and --admin-port are both %d", o.HTTPPort).WithFix("choose two different ports")
+	}
+	if o.GatewayAPI != "" && o.GatewayAPI != ChannelStandard && o.GatewayAPI != ChannelExperimental {
+		return fail.Usage("--gateway-api %q is not a channel of Gateway API", o.GatewayAPI).
+			WithFix("--gateway-api %s or --gateway-api %s", ChannelStandard, ChannelExperimental)
+	}
+	if o.NoSample && o.Break != "" && o.Break != BreakNothing {
+		return fail.Usage("--break %s needs the sample that --no-sample leaves out", o.Break).WithFix("leave one of the two out")
+	}
+	return o.Break.validate()
+}
+
+// ValidateName refuses names that cannot be part of file names and contexts.
+func ValidateName(name string) error {
+	if len(name) <= maxName && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(name) {
+		return nil
+	}
+	return fail.Usage("--name %q is not a cluster name: up to %d lower case letters, digits and dashes", name, maxName).
+		WithFix("--name %s", contract.DevClusterName)
+}
+
+// ContextName is the kubeconfig context of a cluster: tlsgw-local for the
+// default name, tlsgw-local-NAME for others.
+func ContextName(driver, name string) string {
+	context := contract.DevClusterName + "-" + driver
+	if name != contract.DevClusterName {
+		context += "-" + name
+	}
+	return context
+}
+
+// Break is one way to set the sample backend up wrongly, to see what verify
+// says.
+type Break string
+
+// The ways to break the sample, and the verdict that each leads to.
+const (
+	// BreakNothing heals it again.
+	BreakNothing Break = "none"
+	// BreakSNI: the certificate is for another name (HostnameMismatch).
+	BreakSNI Break = "sni"
+	// BreakCA: configmap/nginx-ca holds another CA (UnknownAuthority).
+	BreakCA Break = "ca"
+	// BreakExpired: the certificate has expired (CertificateExpired).
+	BreakExpired Break = "expired"
+	// BreakPlaintext: no TLS on that port (NotTLS).
+	BreakPlaintext Break = "plaintext"
+	// BreakTLSVersion: TLS 1.1 only (ProtocolVersionMismatch).
+	BreakTLSVersion Break = "tls-version"
+	// BreakClientCert: a client certificate is wanted
+	// (ClientCertificateRequired).
+	BreakClientCert Break = "client-cert"
+)
+
+// Breaks are all ways to break the sample.
+func Breaks() []Break {
+	return []Break{BreakSNI, BreakCA, BreakExpired, BreakPlaintext, BreakTLSVersion, BreakClientCert}
+}
+
+func (b Break) validate() error {
+	if b == "" || b == BreakNothing {
+		return nil
+	}
+	names := make([]string, 0, len(Breaks()))
+	for _, known := range Breaks() {
+		if b == known {
+			return nil
+		}
+		names = append(names, string(known))
+	}
+	return fail.Usage("--break %q is not a known way to break the sample", string(b)).
+		WithFix("--break %s", strings.Join(names, "|"))
+}
+
+// Title says what the broken sample is, for the step that makes it.
+func (b Break) Title() string {
+	if b == "" || b == BreakNothing {
+		return ""
+	}
+	return fmt.Sprintf(" (broken on purpose: %s)", string(b))
+}

@@ -1,0 +1,94 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*cluster.Options)
+		want   string // part of the message; "" when it is fine
+	}{
+		"defaults":         {change: func(*cluster.Options) {}},
+		"all":              {change: func(o *cluster.Options) { o.HTTPPort, o.GatewayAPI, o.Break = 80, "experimental", "ca" }},
+		"name with slash":  {change: func(o *cluster.Options) { o.Name = "../x" }, want: `--name "../x"`},
+		"empty name":       {change: func(o *cluster.Options) { o.Name = "" }, want: `--name ""`},
+		"long name":        {change: func(o *cluster.Options) { o.Name = strings.Repeat("a", 41) }, want: "--name"},
+		"port too large":   {change: func(o *cluster.Options) { o.HTTPPort = 65536 }, want: "--http-port 65536"},
+		"negative port":    {change: func(o *cluster.Options) { o.AdminPort = -1 }, want: "--admin-port -1"},
+		"one port twice":   {change: func(o *cluster.Options) { o.AdminPort, o.HTTPPort = 9000, 9000 }, want: "both 9000"},
+		"channel":          {change: func(o *cluster.Options) { o.GatewayAPI = "beta" }, want: `--gateway-api "beta"`},
+		"break":            {change: func(o *cluster.Options) { o.Break = "tls" }, want: `--break "tls"`},
+		"break no sample":  {change: func(o *cluster.Options) { o.Break, o.NoSample = "ca", true }, want: "--no-sample"},
+		"mended no sample": {change: func(o *cluster.Options) { o.Break, o.NoSample = "none", true }},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := cluster.Options{Name: "tlsgw"}
+			tt.change(&options)
+			err := options.Validate()
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("Validate() = %v", err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Validate() = %v, want %q in it", err, tt.want)
+			}
+			if e, ok := errors.AsType[*fail.Error](err); !ok || e.Code != fail.CodeUsage || e.Fix == "" {
+				t.Errorf("Validate() = %#v, want wrong usage with a fix", err)
+			}
+		})
+	}
+}
+
+func TestContextName(t *testing.T) {
+	t.Parallel()
+	if got := cluster.ContextName("local", "tlsgw"); got != "tlsgw-local" {
+		t.Error(got)
+	}
+	if got := cluster.ContextName("local", "two"); got != "tlsgw-local-two" {
+		t.Error(got)
+	}
+}
+
+func TestStepsArePrinted(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	steps := cluster.NewSteps(&out, func(string) string { return "" }, func() time.Time { return clock })
+	run := func(title string, d time.Duration, done cluster.Done, err error) {
+		t.Helper()
+		if got := steps.Run(t.Context(), title, func(context.Context) (cluster.Done, error) {
+			clock = clock.Add(d)
+			return done, err
+		}); !errors.Is(got, err) {
+			t.Errorf("Run() = %v, want %v", got, err)
+		}
+	}
+	steps.Header("Creating %q", "tlsgw")
+	run("unneeded", time.Second, cluster.Done{Nothing: true}, nil)
+	run("etcd", 1840*time.Millisecond, cluster.Done{Title: "etcd v3"}, nil)
+	run("gateway on localhost:8080 …", 0, cluster.Done{}, nil)
+	run("sample", 61*time.Second, cluster.Done{}, errors.New("no"))
+	want := `Creating "tlsgw"
+ ✓ etcd v3                                                                   1.8s
+ ✓ gateway on localhost:8080 …                                               0.0s
+ ✗ sample                                                                   61.0s
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// Steps shows what is being done, a line for each step, with its time. On a
+// terminal the step that runs is shown too.
+type Steps struct {
+	out io.Writer
+	now func() time.Time
+	// live is true on a terminal, colour unless NO_COLOR is set there.
+	live, colour bool
+	header       string
+}
+
+// NewSteps shows steps on out, which is a terminal or not.
+func NewSteps(out io.Writer, getenv func(string) string, now func() time.Time) *Steps {
+	s := &Steps{out: out, now: now}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && getenv("TERM") != "dumb" { // #nosec G115 -- descriptors fit
+		s.live = true
+		s.colour = getenv("NO_COLOR") == ""
+	}
+	return s
+}
+
+// Header is a line above the next step that is shown. It stays unsaid when
+// none is.
+func (s *Steps) Header(format string, args ...any) { s.header = fmt.Sprintf(format, args...) }
+
+// Say prints a line.
+func (s *Steps) Say(format string, args ...any) { s.printf(format+"\n", args...) }
+
+// Done is how a step ended well.
+type Done struct {
+	// Title replaces the title with which the step began, unless empty.
+	Title string
+	// Nothing is true when nothing had to be done: the step is not shown.
+	Nothing bool
+}
+
+// Run runs one step.
+func (s *Steps) Run(ctx context.Context, title string, step func(context.Context) (Done, error)) error {
+	started := s.now()
+	stop := s.spin(title, started)
+	done, err := step(ctx)
+	stop()
+	if done.Title != "" {
+		title = done.Title
+	}
+	switch {
+	case err != nil:
+		s.line(s.paint(red, "✗"), title, started)
+	case !done.Nothing:
+		s.line(s.paint(green, "✓"), title, started)
+	}
+	return err
+}
+
+// titleWidth keeps the times in one column of lines that fit 100 columns.
+const titleWidth = 72
+
+func (s *Steps) line(mark, title string, started time.Time) {
+	if s.header != "" {
+		s.printf("%s\n", s.header)
+		s.header = ""
+	}
+	pad := max(0, titleWidth-utf8.RuneCountInString(title))
+	s.printf(" %s %s%*s%5.1fs\n", mark, title, pad, "", s.now().Sub(started).Seconds())
+}
+
+const spinInterval = 100 * time.Millisecond
+
+// spin shows a running step until the returned function is called.
+func (s *Steps) spin(title string, started time.Time) func() {
+	if !s.live {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var spinning sync.WaitGroup
+	spinning.Go(func() {
+		frames := []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+		tick := time.NewTicker(spinInterval)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				s.printf("\r\x1b[K")
+				return
+			case <-tick.C:
+				s.printf("\r\x1b[K %c %s %.1fs", frames[i%len(frames)], title, s.now().Sub(started).Seconds())
+			}
+		}
+	})
+	return func() { close(done); spinning.Wait() }
+}
+
+const (
+	green = "\x1b[32m"
+	red   = "\x1b[31m"
+	plain = "\x1b[0m"
+)
+
+func (s *Steps) paint(colour, text string) string {
+	if !s.colour {
+		return text
+	}
+	return colour + text + plain
+}
+
+// printf drops errors: when standard error is closed there is nobody to tell.
+func (s *Steps) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
