@@ -21,7 +21,7 @@ func Chain(chain []*x509.Certificate, trust Trust, identity Identity, now time.T
 	}
 	var findings []Finding
 	if !trust.None {
-		if f := path(chain, trust, now); f != nil {
+		if f := path(chain, trust, now); f != nil && !trust.Unknown {
 			findings = append(findings, *f)
 		}
 		if f := usage(chain[0]); f != nil {

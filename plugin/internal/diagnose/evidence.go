@@ -97,6 +97,8 @@ type Trust struct {
 	// SystemPool stands for the proxy's system bundle; nil if unknown.
 	SystemPool *x509.CertPool
 	Problems   []TrustProblem
+	// Unknown: it lies where only the proxy can read it.
+	Unknown bool
 	// None: the policy verifies nothing.
 	None bool
 }

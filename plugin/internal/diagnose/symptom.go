@@ -11,50 +11,55 @@ import (
 type symptom struct {
 	text string
 	code Code
-	// also are the codes of other stages that look the same to Envoy.
+	// also are the codes that look the same to Envoy.
 	also []Code
 }
 
 // agrees says whether a direct handshake's finding explains the symptom.
 func (s symptom) agrees(code Code) bool {
-	return code.Stage() == s.code.Stage() || slices.Contains(s.also, code)
+	return code == s.code || slices.Contains(s.also, code)
+}
+
+// certificates are the causes of a certificate that does not verify,
+// handshakes those of a handshake that is refused.
+func certificates() []Code {
+	return []Code{
+		UnknownAuthority, IncompleteChain, CertificateExpired, CertificateNotYetValid, KeyUsageInvalid,
+		WeakCertificate, CAExpired, CANotYetValid,
+	}
+}
+
+func handshakes() []Code {
+	return []Code{CipherMismatch, ProtocolVersionMismatch, SNIRejected, ClientCertificateRequired, ALPNMismatch}
 }
 
 // symptoms, the more exact first. The texts are BoringSSL's error names and
 // Envoy's own ("upstream connect error or disconnect/reset before headers").
 func symptoms() []symptom {
-	broken := []Code{
-		NotTLS, ProtocolVersionMismatch, CipherMismatch, SNIRejected, ClientCertificateRequired,
-		HandshakeTimeout, ConnectionRefused, ConnectTimeout, ALPNMismatch,
-	}
+	broken := append(handshakes(), NotTLS, HandshakeTimeout, ConnectionReset, ConnectionRefused, ConnectTimeout)
 	return []symptom{
 		{text: "certificate has expired", code: CertificateExpired, also: []Code{CAExpired}},
 		{text: "certificate is not yet valid", code: CertificateNotYetValid, also: []Code{CANotYetValid}},
 		{text: "SAN matcher", code: HostnameMismatch},
-		{text: "unable to get local issuer", code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}},
-		{text: "self-signed certificate", code: UnknownAuthority, also: []Code{CAExpired}},
-		{text: "self signed certificate", code: UnknownAuthority, also: []Code{CAExpired}},
-		{text: "unsuitable certificate purpose", code: KeyUsageInvalid},
-		{text: "unsupported certificate purpose", code: KeyUsageInvalid},
+		{text: "certificate purpose", code: KeyUsageInvalid},
 		{text: "KEY_USAGE", code: KeyUsageInvalid},
-		{text: "CERTIFICATE_VERIFY_FAILED", code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}},
+		{text: "CERTIFICATE_VERIFY_FAILED", code: UnknownAuthority, also: append(certificates(), HostnameMismatch)},
 		{text: "WRONG_VERSION_NUMBER", code: NotTLS},
 		{text: "HTTP_REQUEST", code: NotTLS},
-		{text: "TLSV1_ALERT_PROTOCOL_VERSION", code: ProtocolVersionMismatch},
+		{text: "PROTOCOL_VERSION", code: ProtocolVersionMismatch},
 		{text: "UNSUPPORTED_PROTOCOL", code: ProtocolVersionMismatch},
 		{text: "UNRECOGNIZED_NAME", code: SNIRejected},
 		{text: "CERTIFICATE_REQUIRED", code: ClientCertificateRequired},
 		{text: "ALERT_BAD_CERTIFICATE", code: ClientCertificateRequired},
 		{text: "NO_APPLICATION_PROTOCOL", code: ALPNMismatch},
-		{text: "HANDSHAKE_FAILURE", code: CipherMismatch},
-		{text: "INSUFFICIENT_SECURITY", code: CipherMismatch},
+		{text: "HANDSHAKE_FAILURE", code: CipherMismatch, also: handshakes()},
+		{text: "INSUFFICIENT_SECURITY", code: CipherMismatch, also: handshakes()},
 		{text: "Connection refused", code: ConnectionRefused},
-		{text: "Connection reset by peer", code: ConnectionReset, also: broken},
 		{text: "connection timeout", code: ConnectTimeout, also: []Code{HandshakeTimeout, ConnectionRefused}},
-		{text: "TLS_error", code: ConnectionReset, also: broken},
 		{text: "no healthy upstream", code: NoEndpoints, also: []Code{NameNotResolved}},
+		{text: "TLS_error", code: ConnectionReset, also: broken},
+		{text: "Connection reset by peer", code: ConnectionReset, also: broken},
 		{text: "connection termination", code: ConnectionReset, also: broken},
-		{text: "remote connection failure", code: ConnectionReset, also: broken},
 		{text: "connection failure", code: ConnectionReset, also: broken},
 	}
 }
@@ -77,7 +82,7 @@ func (e *Evidence) symptom() (symptom, bool) {
 	case risen["ssl.fail_verify_san"] > 0:
 		return symptom{code: HostnameMismatch}, true
 	case risen["ssl.fail_verify_error"] > 0:
-		return symptom{code: UnknownAuthority, also: []Code{CAExpired, CANotYetValid}}, true
+		return symptom{code: UnknownAuthority, also: certificates()}, true
 	}
 	return symptom{}, false
 }

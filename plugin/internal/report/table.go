@@ -1,0 +1,247 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+)
+
+// Style says how a table is printed.
+type Style struct {
+	// Wide adds columns beyond what fits 100.
+	Wide bool
+	// Color uses ANSI colours.
+	Color bool
+}
+
+const (
+	// maxCell bounds what strangers' names may take of a line.
+	maxCell = 48
+	gap     = "  "
+)
+
+type column struct {
+	title string
+	cell  func(Result) string
+}
+
+func columns(wide bool) []column {
+	all := []column{
+		{"BACKEND", func(r Result) string { return r.Target.String() }},
+		{"POLICY", policyCell},
+		{"HANDSHAKES", handshakeCell},
+		{"TLS", func(r Result) string { return tlsCell(r.TLS) }},
+	}
+	if wide {
+		all = append(all,
+			column{"GATEWAY", gatewayCell},
+			column{"CLUSTER", func(r Result) string { return dash(r.Cluster) }},
+			column{"SNI", func(r Result) string { return dash(r.TLS.SNI) }},
+			column{"PEER", func(r Result) string { return dash(r.TLS.PeerSubject) }},
+			column{"UNTIL", func(r Result) string { return dash(strings.SplitN(r.TLS.NotAfter, "T", 2)[0]) }},
+		)
+	}
+	return all
+}
+
+// Table writes one line for each result, one block for each that failed, and
+// the summary last.
+func (r *Report) Table(w io.Writer, style Style) error {
+	var b strings.Builder
+	r.rows(&b, style)
+	for _, result := range r.Results {
+		result.block(&b, style)
+	}
+	if len(r.Results) > 0 {
+		fmt.Fprintf(&b, "%d of %d verified.\n", r.Summary.Verified, len(r.Results))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// rows aligns the columns by what is seen, not by bytes: the marks and the
+// colours would mislead text/tabwriter.
+func (r *Report) rows(b *strings.Builder, style Style) {
+	if len(r.Results) == 0 {
+		return
+	}
+	cols := columns(style.Wide)
+	widths := make([]int, len(cols))
+	cells := make([][]string, len(r.Results))
+	for i, c := range cols {
+		widths[i] = utf8.RuneCountInString(c.title)
+		for j, result := range r.Results {
+			text := c.cell(result)
+			if !style.Wide {
+				text = shorten(text, maxCell)
+			}
+			cells[j] = append(cells[j], text)
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
+	}
+	for i, c := range cols {
+		b.WriteString(pad(c.title, widths[i]) + gap)
+	}
+	b.WriteString("VERDICT\n")
+	for j, result := range r.Results {
+		for i, text := range cells[j] {
+			b.WriteString(pad(text, widths[i]) + gap)
+		}
+		b.WriteString(style.mark(result.Verdict) + "\n")
+	}
+}
+
+// block tells what is wrong with one result, or what to know of a good one.
+func (r Result) block(b *strings.Builder, style Style) {
+	if r.Verdict == diagnose.Verified && len(r.Warnings) == 0 {
+		return
+	}
+	if r.Verdict == diagnose.Verified {
+		fmt.Fprintf(b, "\n! %s\n", r.Target)
+	} else {
+		fmt.Fprintf(b, "\n%s %s  %s\n", style.paint(red, "✗"), r.Target, style.paint(red, string(r.Verdict)))
+		line(b, "", r.Message)
+		line(b, "expected", r.Expected)
+		line(b, "presented", r.Presented)
+		line(b, "envoy", r.Envoy)
+		for _, fact := range r.Evidence {
+			line(b, "live", fact)
+		}
+		for _, f := range r.Findings {
+			line(b, "also", string(f.Code)+": "+f.Message)
+		}
+	}
+	for _, warning := range r.Warnings {
+		line(b, "warning", warning)
+	}
+	line(b, "likely fix", r.Hint)
+}
+
+// line writes "  label      text" within the width; the fix stays on one
+// line, so that it can be pasted.
+func line(b *strings.Builder, label, text string) {
+	const indent, width = 13, 100
+	if text == "" {
+		return
+	}
+	lines := []string{text}
+	if label != "likely fix" {
+		lines = wrap(text, width-indent)
+	}
+	if label == "" {
+		for _, l := range lines {
+			fmt.Fprintf(b, "  %s\n", l)
+		}
+		return
+	}
+	for i, l := range lines {
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(b, "  %s%s\n", pad(label, indent-2), l)
+	}
+}
+
+// wrap breaks text at spaces; runs of spaces within a line are kept.
+func wrap(text string, width int) []string {
+	var lines []string
+	for utf8.RuneCountInString(text) > width {
+		runes := []rune(text)
+		at := strings.LastIndex(string(runes[:width+1]), " ")
+		if at <= 0 {
+			at = len(string(runes[:width]))
+		}
+		lines = append(lines, strings.TrimRight(text[:at], " "))
+		text = strings.TrimLeft(text[at:], " ")
+	}
+	return append(lines, text)
+}
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (s Style) mark(verdict diagnose.Code) string {
+	switch {
+	case verdict == diagnose.Verified:
+		return s.paint(green, "✓ "+string(verdict))
+	case verdict.Stage() == diagnose.StageEvidence:
+		return s.paint(yellow, "✗ "+string(verdict))
+	}
+	return s.paint(red, "✗ "+string(verdict))
+}
+
+func (s Style) paint(color, text string) string {
+	if !s.Color {
+		return text
+	}
+	return "\x1b[" + color + "m" + text + "\x1b[0m"
+}
+
+// String is "default/nginx:8443".
+func (t Target) String() string {
+	if t.Port == 0 {
+		return t.Namespace + "/" + t.Name
+	}
+	return fmt.Sprintf("%s/%s:%d", t.Namespace, t.Name, t.Port)
+}
+
+func policyCell(r Result) string {
+	if r.Policy == nil {
+		return "-"
+	}
+	return r.Policy.Kind + "/" + r.Policy.Name
+}
+
+func gatewayCell(r Result) string {
+	if r.Gateway == nil {
+		return "-"
+	}
+	return r.Gateway.Namespace + "/" + r.Gateway.Name
+}
+
+func handshakeCell(r Result) string {
+	h := r.Handshakes
+	if len(r.Requests) == 0 && h.After == 0 {
+		return "-"
+	}
+	text := fmt.Sprintf("%d -> %d", h.Before, h.After)
+	if h.After > h.Before {
+		text += fmt.Sprintf(" (+%d)", h.After-h.Before)
+	}
+	return text
+}
+
+func tlsCell(t TLS) string {
+	if t.Version == "" {
+		return "-"
+	}
+	cipher := strings.TrimPrefix(t.Cipher, "TLS_")
+	return strings.TrimSpace(t.Version + " " + cipher)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
+}
+
+func shorten(s string, width int) string {
+	runes := []rune(s)
+	if len(runes) <= width {
+		return s
+	}
+	return string(runes[:width-1]) + "…"
+}
