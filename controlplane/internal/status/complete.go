@@ -1,0 +1,246 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// Live is what is known of the proxies of one Gateway.
+type Live struct {
+	// Connected counts the proxies that listen to the controller.
+	Connected int
+	// Acknowledged: the configuration of the Gateway's present generation has
+	// been sent to the connected proxies and all have answered it.
+	Acknowledged bool
+	// Settling: the controller has just started, so that proxies may not have
+	// come back yet. What the status says of them is left standing.
+	Settling bool
+	// Held says why the configuration has not been sent yet; empty when it has.
+	Held string
+	// Rejections are what Envoy does not accept, sorted.
+	Rejections []Rejection
+}
+
+// Part is the part of a Gateway's configuration that a Rejection is about.
+type Part uint8
+
+// The parts. Endpoints have their cluster's name and count as PartCluster.
+const (
+	PartUnknown Part = iota
+	PartCluster
+	PartSecret
+	PartListener
+	// PartRouteConfig names an ir.RouteConfig, PartRoute an ir.Route.
+	PartRouteConfig
+	PartRoute
+)
+
+// Rejection is one part that Envoy refused, or that was left out because
+// Envoy would refuse it.
+type Rejection struct {
+	Part Part
+	// Name of the resource; empty where Envoy did not tell.
+	Name string
+	// Message is for a person; what is too long is cut.
+	Message string
+}
+
+// Object is the complete status of one object.
+type Object struct {
+	ir.ObjectStatus
+	// Address of a Gateway; empty when there is none to tell.
+	Address string
+	// KeepProgrammed leaves a Programmed condition of the same generation as
+	// it stands.
+	KeepProgrammed bool
+}
+
+// maxMessage bounds what is quoted of Envoy: messages can repeat a whole
+// configuration.
+const maxMessage = 1024
+
+// Complete adds to a translation's statuses what the proxies have answered:
+// Programmed on Gateways and their listeners, and Accepted=False on every
+// object that is to blame for a rejection. It changes nothing in r.
+func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
+	blamed := blame(r, live)
+	objects := make([]Object, 0, len(r.Statuses))
+	for _, s := range r.Statuses {
+		object := Object{ObjectStatus: s}
+		switch {
+		case s.Kind == gatewayKind && s.Group == gatewayv1.GroupName:
+			object = gateway(s, live[s.Name])
+			object.Address = address
+		case len(blamed[s.Ref]) > 0:
+			object.ObjectStatus = withBlame(s, blamed[s.Ref])
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// charge is a rejection by the proxies of a Gateway.
+type charge struct {
+	gateway ir.Name
+	message string
+}
+
+// blame finds the objects that shaped what was rejected.
+func blame(r *ir.Result, live map[ir.Name]Live) map[ir.Ref][]charge {
+	blamed := map[ir.Ref][]charge{}
+	for _, g := range r.Gateways {
+		for _, rejection := range live[g.Name].Rejections {
+			for _, ref := range origins(g, rejection) {
+				blamed[ref] = append(blamed[ref], charge{g.Name, bounded(rejection.Message)})
+			}
+		}
+	}
+	return blamed
+}
+
+// origins are the objects behind a rejected part of g.
+func origins(g *ir.Gateway, rejection Rejection) []ir.Ref {
+	var refs []ir.Ref
+	switch rejection.Part {
+	case PartCluster, PartSecret:
+		for _, c := range g.Clusters {
+			if c.Name == rejection.Name || rejection.Part == PartSecret && names(c.TLS, rejection.Name) {
+				refs = append(refs, c.Origin...)
+			}
+		}
+	case PartRoute:
+		if namespace, rest, ok := strings.Cut(rejection.Name, "/"); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			refs = append(refs, ir.Ref{Group: gatewayv1.GroupName, Kind: routeKind, Name: ir.Name{Namespace: namespace, Name: name}})
+		}
+	case PartListener, PartRouteConfig, PartUnknown:
+		// Many objects share these: the Gateway says it.
+	}
+	return refs
+}
+
+func names(tls *ir.UpstreamTLS, secret string) bool {
+	return tls != nil && secret != "" && (tls.TrustBundle == secret || tls.ClientCertificate == secret)
+}
+
+// withBlame puts Accepted=False where the proxies of a Gateway rejected what s
+// led to.
+func withBlame(s ir.ObjectStatus, charges []charge) ir.ObjectStatus {
+	if len(s.Conditions) > 0 {
+		s.Conditions = refuse(s.Conditions, charges[0].message)
+	}
+	s.Parents = slices.Clone(s.Parents)
+	for i, p := range s.Parents {
+		if message, ok := charged(p.Parent, s.Name, charges); ok {
+			s.Parents[i].Conditions = refuse(p.Conditions, message)
+		}
+	}
+	s.Ancestors = slices.Clone(s.Ancestors)
+	for i, a := range s.Ancestors {
+		if message, ok := charged(a.Ancestor, s.Name, charges); ok {
+			s.Ancestors[i].Conditions = refuse(a.Conditions, message)
+		}
+	}
+	return s
+}
+
+// charged finds the charge by the Gateway that parent, a reference in the
+// object named owner, points to.
+func charged(parent ir.ParentRef, owner ir.Name, charges []charge) (string, bool) {
+	if parent.Kind != nil && *parent.Kind != gatewayKind {
+		return "", false
+	}
+	gateway := ir.Name{Namespace: owner.Namespace, Name: parent.Name}
+	if parent.Namespace != nil {
+		gateway.Namespace = *parent.Namespace
+	}
+	for _, c := range charges {
+		if c.gateway == gateway {
+			return c.message, true
+		}
+	}
+	return "", false
+}
+
+// refuse replaces Accepted. A condition that says no already is the better
+// explanation and stays.
+func refuse(conditions []ir.Condition, message string) []ir.Condition {
+	refused := slices.Clone(conditions)
+	for i, c := range refused {
+		if c.Type == conditionAccepted && c.Status == ir.True {
+			refused[i] = ir.Condition{Type: conditionAccepted, Status: ir.False, Reason: reasonInvalid, Message: message}
+		}
+	}
+	return refused
+}
+
+func bounded(message string) string {
+	message = strings.ToValidUTF8(message, "?")
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage-3], "") + "..."
+	}
+	return message
+}
+
+// gateway adds Programmed to a Gateway and its listeners.
+func gateway(s ir.ObjectStatus, live Live) Object {
+	object := Object{ObjectStatus: s}
+	programmed := programmedOf(live)
+	if no, found := refusal(s.Conditions, conditionAccepted); found {
+		programmed = no
+	}
+	object.KeepProgrammed = live.Settling && programmed.Reason == reasonPending
+	object.Conditions = append(slices.Clone(s.Conditions), programmed)
+
+	// A cluster that Envoy does not take leaves the listeners as they are.
+	live.Rejections = slices.DeleteFunc(slices.Clone(live.Rejections), func(r Rejection) bool {
+		return r.Part == PartCluster || r.Part == PartRoute
+	})
+	onListeners := programmedOf(live)
+	object.Listeners = slices.Clone(s.Listeners)
+	for i, l := range s.Listeners {
+		programmed := onListeners
+		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
+			programmed = no
+		}
+		object.Listeners[i].Conditions = append(slices.Clone(l.Conditions), programmed)
+	}
+	return object
+}
+
+// refusal is the Programmed condition of what one of the conditions refuses.
+func refusal(conditions []ir.Condition, types ...string) (ir.Condition, bool) {
+	for _, c := range conditions {
+		if c.Status == ir.False && slices.Contains(types, c.Type) {
+			return ir.Condition{
+				Type: conditionProgrammed, Status: ir.False, Reason: reasonInvalid,
+				Message: fmt.Sprintf("%s is False: %s", c.Type, c.Message),
+			}, true
+		}
+	}
+	return ir.Condition{}, false
+}
+
+// programmedOf says whether the proxies run what was accepted.
+func programmedOf(live Live) ir.Condition {
+	programmed := ir.Condition{Type: conditionProgrammed, Status: ir.False, Reason: reasonPending}
+	switch {
+	case len(live.Rejections) > 0:
+		programmed.Reason, programmed.Message = reasonInvalid, bounded(live.Rejections[0].Message)
+	case live.Held != "":
+		programmed.Message = live.Held
+	case live.Connected == 0:
+		programmed.Message = "no Envoy is connected to the controller"
+	case !live.Acknowledged:
+		programmed.Message = "Envoy has not acknowledged this generation yet"
+	default:
+		programmed.Status, programmed.Reason = ir.True, conditionProgrammed
+		programmed.Message = "Envoy runs this generation"
+	}
+	return programmed
+}

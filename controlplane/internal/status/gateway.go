@@ -1,0 +1,100 @@
+package status
+
+import (
+	"net/netip"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// gateway makes the fields of a Gateway's status that the controller applies.
+func (m merger) gateway(existing *gatewayv1.Gateway, wanted *Object) (any, bool) {
+	status := gatewayv1.GatewayStatus{
+		Addresses:  addresses(wanted.Address),
+		Conditions: conditions(existing.Status.Conditions, wanted.Conditions, wanted.Generation, m.now),
+	}
+	if wanted.KeepProgrammed {
+		keepProgrammed(existing.Status.Conditions, status.Conditions)
+	}
+	for _, l := range wanted.Listeners {
+		var before []metav1.Condition
+		if i := slices.IndexFunc(existing.Status.Listeners, named(l.Name)); i >= 0 {
+			before = existing.Status.Listeners[i].Conditions
+		}
+		made := listener(l, conditions(before, l.Conditions, wanted.Generation, m.now))
+		if wanted.KeepProgrammed {
+			keepProgrammed(before, made.Conditions)
+		}
+		status.Listeners = append(status.Listeners, made)
+	}
+	return status, !hasGateway(existing.Status, status) || !owned(existing).equal(fieldsOf(status.Conditions, status.Listeners, status.Addresses))
+}
+
+func listener(l ir.ListenerStatus, conditions []metav1.Condition) gatewayv1.ListenerStatus {
+	made := gatewayv1.ListenerStatus{
+		Name: gatewayv1.SectionName(l.Name), AttachedRoutes: l.AttachedRoutes, Conditions: conditions,
+		SupportedKinds: []gatewayv1.RouteGroupKind{},
+	}
+	for _, kind := range l.SupportedKinds {
+		group := gatewayv1.Group(gatewayv1.GroupName)
+		made.SupportedKinds = append(made.SupportedKinds, gatewayv1.RouteGroupKind{Group: &group, Kind: gatewayv1.Kind(kind)})
+	}
+	return made
+}
+
+func addresses(address string) []gatewayv1.GatewayStatusAddress {
+	if address == "" {
+		return nil
+	}
+	kind := gatewayv1.HostnameAddressType
+	if _, err := netip.ParseAddr(address); err == nil {
+		kind = gatewayv1.IPAddressType
+	}
+	return []gatewayv1.GatewayStatusAddress{{Type: &kind, Value: address}}
+}
+
+// keepProgrammed leaves Programmed as it stood for the same generation.
+func keepProgrammed(before, after []metav1.Condition) {
+	old, made := find(before, conditionProgrammed), find(after, conditionProgrammed)
+	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && old.Reason != reasonInvalid {
+		*made = *old
+	}
+}
+
+func named(name string) func(gatewayv1.ListenerStatus) bool {
+	return func(l gatewayv1.ListenerStatus) bool { return string(l.Name) == name }
+}
+
+// hasGateway tells whether existing says all that wanted says.
+func hasGateway(existing, wanted gatewayv1.GatewayStatus) bool {
+	if !hasConditions(existing.Conditions, wanted.Conditions) ||
+		len(wanted.Addresses) > 0 && !equality.Semantic.DeepEqual(existing.Addresses, wanted.Addresses) {
+		return false
+	}
+	for _, w := range wanted.Listeners {
+		i := slices.IndexFunc(existing.Listeners, named(string(w.Name)))
+		if i < 0 {
+			return false
+		}
+		e := existing.Listeners[i]
+		if e.AttachedRoutes != w.AttachedRoutes || !equality.Semantic.DeepEqual(e.SupportedKinds, w.SupportedKinds) ||
+			!hasConditions(e.Conditions, w.Conditions) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasConditions tells whether existing has all of wanted.
+func hasConditions(existing, wanted []metav1.Condition) bool {
+	for _, w := range wanted {
+		if e := find(existing, w.Type); e == nil || !same(*e, w) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,236 @@
+// Package status writes the status of every object that the controller
+// serves. It is the one writer.
+//
+// In come the statuses of a translation, what the proxies of each Gateway have
+// answered (Complete puts the two together), and the objects as the caches
+// have them; out go writes, one for each object whose status does not yet say
+// what it must. Transition times stay while a condition's status stays, other
+// controllers' entries are left alone, and what the controller said of an
+// object that is no longer its business is taken back.
+package status
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
+)
+
+// Options configure a Writer.
+type Options struct {
+	// Client writes. It must not limit its own rate: the API server's
+	// priority and fairness does that better.
+	Client client.StatusClient
+	// Get reads an object from the caches.
+	Get func(ir.Ref) (client.Object, bool)
+	// ControllerName marks the entries that are the controller's own.
+	ControllerName string
+	// Workers write at the same time. Zero means 16.
+	Workers int
+	Clock   clock.PassiveClock
+	Log     logr.Logger
+}
+
+const (
+	defaultWorkers = 16
+	// A status that is refused, or that somebody else keeps changing, is
+	// written again after a pause that doubles from retryFirst to retryMost.
+	retryFirst = 5 * time.Millisecond
+	retryMost  = 5 * time.Minute
+	// afterConflict is when to look again after somebody else wrote first.
+	// The cache hears of that write and brings the object back much sooner.
+	afterConflict = time.Second
+)
+
+// Writer writes statuses. Make one with New.
+type Writer struct {
+	options Options
+	queue   workqueue.TypedRateLimitingInterface[ir.Ref]
+
+	mu sync.Mutex
+	// wanted is nil until Set is called for the first time.
+	wanted map[ir.Ref]Object
+}
+
+// New makes a Writer that has nothing to write yet.
+func New(o Options) *Writer {
+	if o.Workers == 0 {
+		o.Workers = defaultWorkers
+	}
+	return &Writer{
+		options: o,
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Ref](retryFirst, retryMost)),
+	}
+}
+
+// Set makes objects all that the controller has to say. What it has said of
+// any other object in s is taken back.
+func (w *Writer) Set(objects []Object, s *snapshot.Snapshot) {
+	wanted := make(map[ir.Ref]Object, len(objects))
+	for _, o := range objects {
+		wanted[o.Ref] = o
+	}
+	w.mu.Lock()
+	before := w.wanted
+	w.wanted = wanted
+	w.mu.Unlock()
+	for _, o := range objects {
+		if old, known := before[o.Ref]; !known || !old.equal(o) {
+			w.queue.Forget(o.Ref)
+			w.queue.Add(o.Ref)
+		}
+	}
+	for ref := range before {
+		if _, still := wanted[ref]; !still {
+			w.queue.Forget(ref)
+			w.queue.Add(ref)
+		}
+	}
+	if before == nil {
+		// Later, Observe notices what is left over.
+		eachObject(s, w.Observe)
+	}
+}
+
+// Observe looks at an object that has changed in the caches and brings its
+// status back to what it must say. Whoever keeps changing it is answered ever
+// more slowly, so that two controllers do not fight at full speed.
+func (w *Writer) Observe(object client.Object) {
+	ref, ok := refOf(object)
+	if !ok {
+		return
+	}
+	wanted, ready := w.lookup(ref)
+	if !ready {
+		return
+	}
+	if _, changed := w.merger().merge(object, wanted); changed {
+		w.queue.AddRateLimited(ref)
+	}
+}
+
+// Run writes until ctx ends.
+func (w *Writer) Run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, w.queue.ShutDown)
+	defer stop()
+	var workers sync.WaitGroup
+	for range w.options.Workers {
+		workers.Go(func() {
+			for w.next(ctx) {
+				// Until the queue is shut down.
+			}
+		})
+	}
+	workers.Wait()
+}
+
+func (w *Writer) next(ctx context.Context) bool {
+	ref, shutDown := w.queue.Get()
+	if shutDown {
+		return false
+	}
+	defer w.queue.Done(ref)
+	w.write(ctx, ref)
+	return true
+}
+
+// write brings the status of one object up to date.
+func (w *Writer) write(ctx context.Context, ref ir.Ref) {
+	object, exists := w.options.Get(ref)
+	if !exists {
+		w.queue.Forget(ref)
+		return
+	}
+	wanted, ready := w.lookup(ref)
+	if !ready {
+		return
+	}
+	change, changed := w.merger().merge(object, wanted)
+	if !changed {
+		return
+	}
+	err := w.patch(ctx, ref, object, change)
+	switch {
+	case err == nil:
+		w.options.Log.V(1).Info("wrote status", "kind", ref.Kind, "object", ref.Name.String())
+	case ctx.Err() != nil || apierrors.IsNotFound(err):
+		w.queue.Forget(ref)
+	case apierrors.IsConflict(err):
+		w.queue.AddAfter(ref, afterConflict)
+	default:
+		w.options.Log.Error(err, "could not write status, trying again", "kind", ref.Kind, "object", ref.Name.String())
+		w.queue.AddRateLimited(ref)
+	}
+}
+
+func (w *Writer) patch(ctx context.Context, ref ir.Ref, object client.Object, change write) error {
+	body, err := change.body(ref, object)
+	if err != nil {
+		return err
+	}
+	answer := &metav1.PartialObjectMetadata{}
+	answer.SetGroupVersionKind(versionOf(ref))
+	answer.Namespace, answer.Name = ref.Namespace, ref.Name.Name
+	options := []client.SubResourcePatchOption{client.FieldOwner(contract.StatusFieldManager)}
+	if change.method == types.ApplyPatchType {
+		options = append(options, client.ForceOwnership)
+	}
+	return w.options.Client.Status().Patch(ctx, answer, client.RawPatch(change.method, body), options...)
+}
+
+// lookup gives what is wanted for ref, nil when that is nothing. It is false
+// while that is not known yet.
+func (w *Writer) lookup(ref ir.Ref) (*Object, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.wanted == nil {
+		return nil, false
+	}
+	if o, found := w.wanted[ref]; found {
+		return &o, true
+	}
+	return nil, true
+}
+
+func (w *Writer) merger() merger {
+	return merger{
+		controller: gatewayv1.GatewayController(w.options.ControllerName),
+		// The API keeps whole seconds.
+		now: metav1.NewTime(w.options.Clock.Now().Truncate(time.Second)),
+	}
+}
+
+// eachObject calls f for every object in s whose status is written.
+func eachObject(s *snapshot.Snapshot, f func(client.Object)) {
+	for _, o := range s.GatewayClasses {
+		f(o)
+	}
+	for _, o := range s.Gateways {
+		f(o)
+	}
+	for _, o := range s.HTTPRoutes {
+		f(o)
+	}
+	for _, o := range s.BackendTLSPolicies {
+		f(o)
+	}
+	for _, o := range s.Backends {
+		f(o)
+	}
+	for _, o := range s.BackendConfigPolicies {
+		f(o)
+	}
+}
