@@ -22,6 +22,9 @@ const (
 	ControllerName = "tlsgw.dev/gateway-controller"
 	// SystemNamespace holds the controller's own objects.
 	SystemNamespace = "tlsgw-system"
+	// ControllerServiceAccount is the controller's ServiceAccount in
+	// SystemNamespace, and names its ClusterRole.
+	ControllerServiceAccount = "tlsgw-controller"
 	// FieldManager owns the fields that the plugin applies.
 	FieldManager = "kubectl-tlsgw"
 	// StatusFieldManager owns the status fields that the controller applies.

@@ -16,4 +16,4 @@
 // +groupName=gateway.kgateway.dev
 package v1alpha1
 
-//go:generate controller-gen object paths=.
+//go:generate controller-gen object crd paths=. output:crd:dir=../../../templates/crds/tlsgw

@@ -1,0 +1,218 @@
+package templates
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/gateway-api/pkg/consts"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+)
+
+// typed reads an object into its Go type, where unknown and mistyped fields
+// are errors.
+func typed(t *testing.T, object client.Object) runtime.Object {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, discoveryv1.AddToScheme, rbacv1.AddToScheme, gatewayv1.Install,
+	} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := yaml.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+	decoded, _, err := decoder.Decode(content, nil, nil)
+	if err != nil {
+		t.Fatalf("%s %s: %v", object.GetObjectKind().GroupVersionKind().Kind, object.GetName(), err)
+	}
+	return decoded
+}
+
+// find gives the object of type T among objects, all of which must be typed
+// correctly and be marked as ours.
+func find[T runtime.Object](t *testing.T, objects []client.Object, err error) T {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found T
+	for _, object := range objects {
+		if got := object.GetLabels()[contract.LabelManagedBy]; got != contract.FieldManager {
+			t.Errorf("%s: label %s is %q", object.GetName(), contract.LabelManagedBy, got)
+		}
+		if o, ok := typed(t, object).(T); ok {
+			found = o
+		}
+	}
+	return found
+}
+
+func order(objects []client.Object) []string {
+	names := make([]string, 0, len(objects))
+	for _, o := range objects {
+		name := strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/")
+		names = append(names, fmt.Sprintf("%s %s", o.GetObjectKind().GroupVersionKind().Kind, name))
+	}
+	return names
+}
+
+func TestController(t *testing.T) {
+	t.Parallel()
+	objects, err := Controller()
+	role := find[*rbacv1.ClusterRole](t, objects, err)
+	want := []string{
+		"Namespace tlsgw-system",
+		"ServiceAccount tlsgw-system/tlsgw-controller",
+		"ClusterRole tlsgw-controller",
+		"ClusterRoleBinding tlsgw-controller",
+		"GatewayClass tlsgw",
+	}
+	if diff := cmp.Diff(want, order(objects)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	for _, rule := range role.Rules {
+		for _, resource := range rule.Resources {
+			wantVerbs := []string{"get", "list", "watch"}
+			if strings.HasSuffix(resource, "/status") {
+				wantVerbs = []string{"patch", "update"}
+			}
+			if diff := cmp.Diff(wantVerbs, rule.Verbs); diff != "" {
+				t.Errorf("verbs on %s (-want +got):\n%s", resource, diff)
+			}
+		}
+	}
+	class := find[*gatewayv1.GatewayClass](t, objects, err)
+	if class.Spec.ControllerName != contract.ControllerName {
+		t.Errorf("controllerName is %q", class.Spec.ControllerName)
+	}
+	binding := find[*rbacv1.ClusterRoleBinding](t, objects, err)
+	subject := rbacv1.Subject{Kind: "ServiceAccount", Namespace: contract.SystemNamespace, Name: contract.ControllerServiceAccount}
+	if diff := cmp.Diff([]rbacv1.Subject{subject}, binding.Subjects); diff != "" {
+		t.Errorf("subjects (-want +got):\n%s", diff)
+	}
+}
+
+func TestGateway(t *testing.T) {
+	t.Parallel()
+	annotations := map[string]string{contract.AnnotationEnvoyAdmin: "127.0.0.1:19000"}
+	for _, want := range []map[string]string{nil, annotations} {
+		objects, err := Gateway(GatewayValues{Port: 8088, Annotations: want})
+		gateway := find[*gatewayv1.Gateway](t, objects, err)
+		if diff := cmp.Diff([]string{"Namespace kgateway-system", "Gateway kgateway-system/http"}, order(objects)); diff != "" {
+			t.Errorf("objects (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(want, gateway.Annotations); diff != "" {
+			t.Errorf("annotations (-want +got):\n%s", diff)
+		}
+		if len(gateway.Spec.Listeners) != 1 || gateway.Spec.Listeners[0].Port != 8088 {
+			t.Errorf("listeners are %+v", gateway.Spec.Listeners)
+		}
+	}
+}
+
+func TestLocalSample(t *testing.T) {
+	t.Parallel()
+	// Text that would be something else if it were not quoted.
+	ca := "-----BEGIN CERTIFICATE-----\n\"'{{ x }}: &a <b>\n---\n-----END CERTIFICATE-----\n"
+	objects, err := LocalSample(LocalSampleValues{Host: "nginx.localhost", Port: 28443, CA: ca})
+	slice := find[*discoveryv1.EndpointSlice](t, objects, err)
+	want := []string{"Service default/nginx", "EndpointSlice default/nginx", "ConfigMap default/nginx-ca"}
+	if diff := cmp.Diff(want, order(objects)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"nginx.localhost"}, slice.Endpoints[0].Addresses); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+	service := find[*corev1.Service](t, objects, err)
+	if port := service.Spec.Ports[0]; port.Port != SamplePort || *slice.Ports[0].Port != 28443 || port.Name != *slice.Ports[0].Name {
+		t.Errorf("the ports of Service %+v and EndpointSlice %+v do not meet", port, slice.Ports[0])
+	}
+	if slice.Labels[discoveryv1.LabelServiceName] != service.Name {
+		t.Errorf("the EndpointSlice is for Service %q", slice.Labels[discoveryv1.LabelServiceName])
+	}
+	if got := find[*corev1.ConfigMap](t, objects, err).Data[contract.CAKey]; got != ca {
+		t.Errorf("%s is %q", contract.CAKey, got)
+	}
+}
+
+func TestRenderIsStrict(t *testing.T) {
+	t.Parallel()
+	if _, err := render("gateway", map[string]any{"Namespace": "a"}); err == nil || !strings.Contains(err.Error(), "ManagedBy") {
+		t.Errorf("a value is missing: %v", err)
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"a key twice": {"apiVersion: v1\nkind: A\nkind: B\nmetadata: {name: a}\n", "already set"},
+		"no name":     {"apiVersion: v1\nkind: A\n", "metadata.name"},
+		"no kind":     {"apiVersion: v1\nmetadata: {name: a}\n", "kind"},
+		"not YAML":    {"a: b: c", "document 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := decode(strings.NewReader(test.text)); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestCRDs(t *testing.T) {
+	t.Parallel()
+	for _, channel := range []Channel{Standard, Experimental} {
+		definitions, err := CRDs(channel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, definition := range definitions {
+			seen[definition.Name] = true
+			if definition.Spec.Group == "gateway.kgateway.dev" {
+				if definition.Labels[contract.LabelManagedBy] != contract.FieldManager {
+					t.Errorf("%s is not marked as ours", definition.Name)
+				}
+				continue
+			}
+			if definition.Annotations[consts.BundleVersionAnnotation] != consts.BundleVersion || definition.Annotations[consts.ChannelAnnotation] != string(channel) {
+				t.Errorf("%s is of %v", definition.Name, definition.Annotations)
+			}
+		}
+		for _, name := range []string{
+			"backendconfigpolicies.gateway.kgateway.dev",
+			"backends.gateway.kgateway.dev",
+			"backendtlspolicies.gateway.networking.k8s.io",
+			"gatewayclasses.gateway.networking.k8s.io",
+			"gateways.gateway.networking.k8s.io",
+			"httproutes.gateway.networking.k8s.io",
+			"referencegrants.gateway.networking.k8s.io",
+		} {
+			if !seen[name] {
+				t.Errorf("channel %s has no %s", channel, name)
+			}
+		}
+	}
+	if _, err := CRDs("stable"); err == nil || !strings.Contains(err.Error(), `"stable"`) {
+		t.Errorf("an unknown channel: %v", err)
+	}
+}
+
+func BenchmarkCRDs(b *testing.B) {
+	for b.Loop() {
+		if _, err := CRDs(Standard); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
