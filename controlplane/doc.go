@@ -1,0 +1,66 @@
+// Package controlplane is the controller: it turns the Gateway API objects of
+// a cluster into the configuration of the Envoy proxies of each Gateway, and
+// says in every object's status what has become of it.
+//
+// # The way of the data
+//
+// Read the packages in this order; each has a comment on what goes in and what
+// comes out.
+//
+//  1. api/v1alpha1 has the Go types of Backend and BackendConfigPolicy, from
+//     which the CRDs are generated. All other kinds are Gateway API's and
+//     Kubernetes' own.
+//  2. contract has the names on which the controller and the plugin agree, and
+//     contract/bundle reads CA bundles for both.
+//  3. internal/snapshot is an immutable, sorted set of objects.
+//  4. internal/source watches the API server and gives a snapshot whenever
+//     something has changed that a translation reads.
+//  5. internal/ir has plain values for what proxies shall do and for what
+//     statuses shall say. It knows neither Kubernetes nor Envoy.
+//  6. internal/translate makes an ir.Result of a snapshot. It is a function:
+//     the same objects in any order give the same bytes, and a bad object
+//     makes one listener, route or backend invalid, never the translation.
+//  7. internal/envoy makes the Envoy resources of one ir.Gateway, validated.
+//  8. internal/xds serves them to proxies over mutual TLS: it sends what has
+//     changed, in an order in which nothing is used before it is there, and
+//     keeps what each proxy acknowledged or rejected.
+//  9. internal/status puts the statuses of the translation and the answers of
+//     the proxies together and writes them.
+//
+// This package joins them: Run for a cluster, Translate for manifests.
+//
+//	API server --watch--> source --Snapshot--> translate --ir.Result--> barrier
+//	    ^                                                    |             |
+//	    |                                                 Statuses      Gateways
+//	    |                                                    v             v
+//	    +--------------writes-------------- status <--ACK-- xds <------- envoy
+//	                                                         |
+//	                                                  delta or SOTW ADS
+//	                                                         v
+//	                                                      proxies
+//
+// # The barrier
+//
+// Caches of different kinds are not in step: a route can arrive before the
+// policy that was written before it, and the backend would be reached without
+// TLS. So before a Gateway opens a way to a backend without TLS that it did not
+// have before, the controller asks the API server, past its caches, what
+// exists in that backend's namespace, and the Gateway keeps what it runs until
+// a snapshot has seen all of that. While the API server does not answer, the
+// Gateway is held: see barrier.go.
+//
+// # What happens when something fails
+//
+//   - The API server is away: proxies keep what they have, and the controller
+//     goes on serving it.
+//   - Envoy rejects a resource: the Gateway and the objects behind the resource
+//     say so in their status; everything else goes on.
+//   - The translation panics, which is a defect: it is logged with its stack,
+//     proxies keep the last good configuration, and the next change is another
+//     attempt. Ending the process would also take xDS away from proxies that
+//     start meanwhile, and the same objects would end the next process too. A
+//     panic anywhere else ends the process.
+//   - The controller starts: nothing is served before all caches have synced
+//     and everything has been translated once, so a proxy never gets less than
+//     it has.
+package controlplane

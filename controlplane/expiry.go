@@ -1,0 +1,86 @@
+package controlplane
+
+import (
+	"bytes"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/bundle"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// never is longer than any process runs.
+const never = 10 * 365 * 24 * time.Hour
+
+// expiries knows when CA certificates that are in use expire: then the same
+// objects mean something else.
+type expiries struct {
+	// bundles by the name of their secret, so that only new ones are parsed.
+	bundles map[string]parsed
+}
+
+type parsed struct {
+	pem []byte
+	// ends are the certificates' notAfter times.
+	ends []time.Time
+}
+
+// read takes in the trust bundles of a translation.
+func (x *expiries) read(r *ir.Result) {
+	bundles := map[string]parsed{}
+	for _, g := range r.Gateways {
+		for _, s := range g.Secrets {
+			if s.Kind != ir.SecretTrustBundle {
+				continue
+			}
+			if _, done := bundles[s.Name]; done {
+				continue
+			}
+			known, found := x.bundles[s.Name]
+			if !found || !bytes.Equal(known.pem, s.Certificates) {
+				known = parsed{s.Certificates, ends(s.Certificates)}
+			}
+			bundles[s.Name] = known
+		}
+	}
+	x.bundles = bundles
+}
+
+func ends(pem []byte) []time.Time {
+	b, err := bundle.Parse(pem)
+	if err != nil {
+		// The translation has made it of certificates: there are none.
+		return nil
+	}
+	times := make([]time.Time, 0, len(b.Certificates))
+	for _, c := range b.Certificates {
+		times = append(times, c.NotAfter)
+	}
+	return times
+}
+
+// next is the time until the next certificate has expired.
+func (x *expiries) next(now time.Time) time.Duration {
+	next := never
+	for _, b := range x.bundles {
+		for _, end := range b.ends {
+			// A certificate is valid at its notAfter, to the second.
+			if left := end.Add(time.Second).Sub(now); left > 0 && left < next {
+				next = left
+			}
+		}
+	}
+	return next
+}
+
+// reset restarts a timer that may have fired.
+func reset(t clock.Timer, d time.Duration) {
+	if !t.Stop() {
+		select {
+		case <-t.C():
+		default:
+		}
+	}
+	t.Reset(d)
+}

@@ -1,0 +1,228 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/translate"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/xds"
+)
+
+// pipeline takes snapshots on their way to proxies and statuses. All but its
+// parts and ready belong to the goroutine of run.
+type pipeline struct {
+	options Options
+	source  *source.Source
+	xds     *xds.Server
+	status  *status.Writer
+	barrier *barrier
+	// translated is closed after the first translation.
+	translated chan struct{}
+	ready      atomic.Bool
+
+	started  time.Time
+	revision uint64
+	// last is what was delivered last, and result what it means.
+	last     source.Delivery
+	result   *ir.Result
+	gateways map[ir.Name]*published
+	// held are the Gateways that the barrier holds, with the edges it is
+	// about, and heldSince says since when.
+	held      map[ir.Name][]string
+	heldSince map[ir.Name]time.Time
+	expiry    expiries
+}
+
+// published is what the proxies of a Gateway have been given.
+type published struct {
+	gateway *ir.Gateway
+	// revision is the one under which this generation was given first.
+	revision uint64
+	// acknowledged: connected proxies have answered that revision.
+	acknowledged bool
+	// problems are parts that were left out.
+	problems []*envoy.ResourceError
+}
+
+// run works until ctx ends.
+func (p *pipeline) run(ctx context.Context) {
+	clock := p.options.Clock
+	p.started = clock.Now()
+	p.gateways, p.heldSince = map[ir.Name]*published{}, map[ir.Name]time.Time{}
+	settled, expired, look := clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never)
+	defer settled.Stop()
+	defer expired.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p.last = <-p.source.Deliveries():
+			p.translate(ctx)
+		case <-expired.C():
+			p.options.Log.Info("a certificate has expired, translating again")
+			p.translate(ctx)
+		case <-look.C():
+		case <-settled.C():
+			p.report()
+		case <-p.xds.Changed():
+			p.report()
+		}
+		reset(expired, p.expiry.next(clock.Now()))
+		reset(look, p.look())
+	}
+}
+
+// look asks for a new snapshot when held Gateways may pass. It returns when to
+// look again.
+func (p *pipeline) look() time.Duration {
+	if len(p.held) == 0 {
+		return never
+	}
+	if p.barrier.due(p.held) {
+		p.source.Refresh()
+	}
+	return lookAgain
+}
+
+// translate makes of the last delivery what the proxies run and what the
+// statuses say.
+func (p *pipeline) translate(ctx context.Context) {
+	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, p.options.Clock.Now())
+	if err != nil {
+		p.options.Log.Error(err, "defect in the translation, proxies keep what they have")
+		return
+	}
+	p.result = result
+	p.revision++
+	p.expiry.read(result)
+	p.remove()
+	p.publish(ctx)
+	if !p.ready.Swap(true) {
+		close(p.translated)
+	}
+	p.report()
+}
+
+// safeTranslate turns a panic into an error: see the package comment.
+func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time) (result *ir.Result, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("translation panicked: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return translate.Translate(s, translate.Options{
+		ControllerName: o.ControllerName, Now: now,
+		SystemCAFile: o.SystemCAFile, AllowLoopback: o.AllowLoopbackBackends,
+	}), nil
+}
+
+// publish gives the proxies what the barrier lets pass: first the Gateways
+// that open no edge, then, after asking, the others.
+func (p *pipeline) publish(ctx context.Context) {
+	if !p.pass() {
+		return
+	}
+	namespaces := make(map[string]string, len(p.result.PlaintextBackends))
+	for _, e := range p.result.PlaintextBackends {
+		namespaces[e.Cluster] = e.Namespace
+	}
+	if err := p.barrier.ask(ctx, p.held, namespaces); err != nil && ctx.Err() == nil {
+		p.options.Log.Error(err, "a Gateway is held until it is certain that no TLS policy is missed")
+	}
+	p.pass()
+}
+
+// pass publishes every Gateway that the barrier does not hold. It tells
+// whether it holds any.
+func (p *pipeline) pass() bool {
+	p.held = map[ir.Name][]string{}
+	for _, g := range p.result.Gateways {
+		if waiting := p.barrier.waiting(g, p.last.Seen); len(waiting) > 0 {
+			p.held[g.Name] = waiting
+			if _, known := p.heldSince[g.Name]; !known {
+				p.heldSince[g.Name] = p.options.Clock.Now()
+			}
+			continue
+		}
+		delete(p.heldSince, g.Name)
+		p.give(g)
+		p.barrier.published(g)
+	}
+	return len(p.held) > 0
+}
+
+// give builds and publishes one Gateway, unless the proxies have it.
+func (p *pipeline) give(g *ir.Gateway) {
+	before := p.gateways[g.Name]
+	if before != nil && reflect.DeepEqual(before.gateway, g) {
+		return
+	}
+	resources, err := envoy.Build(g, envoy.Options{ListenAddress: p.options.Translation.ListenAddress})
+	now := &published{gateway: g, revision: p.revision, problems: envoy.Problems(err)}
+	if before != nil && before.gateway.Generation == g.Generation {
+		now.revision, now.acknowledged = before.revision, before.acknowledged
+	}
+	p.gateways[g.Name] = now
+	for _, problem := range now.problems {
+		p.options.Log.Info("left out what Envoy would reject", "gateway", g.Name.String(),
+			"kind", problem.Kind, "resource", problem.Name, "reason", problem.Err.Error())
+	}
+	p.xds.Publish(g.Name, p.revision, resources)
+}
+
+// remove forgets the Gateways that are gone.
+func (p *pipeline) remove() {
+	current := make(map[ir.Name]bool, len(p.result.Gateways))
+	for _, g := range p.result.Gateways {
+		current[g.Name] = true
+	}
+	for name := range p.heldSince {
+		if !current[name] {
+			delete(p.heldSince, name)
+			p.barrier.forget(name)
+		}
+	}
+	for name := range p.gateways {
+		if !current[name] {
+			delete(p.gateways, name)
+			p.barrier.forget(name)
+			p.xds.Remove(name)
+			p.options.Log.Info("Gateway is gone, its proxies get nothing any more", "gateway", name.String())
+		}
+	}
+}
+
+// report tells the status writer what is known.
+func (p *pipeline) report() {
+	if p.result == nil {
+		return
+	}
+	live := make(map[ir.Name]status.Live, len(p.result.Gateways))
+	for _, g := range p.result.Gateways {
+		live[g.Name] = p.live(g)
+	}
+	p.status.Set(status.Complete(p.result, live, p.options.GatewayAddress), p.last.Snapshot)
+}
+
+// readiness is nil when proxies can be served.
+func (p *pipeline) readiness() error {
+	switch {
+	case p.ready.Load():
+		return nil
+	case p.source.Synced():
+		return errors.New("nothing has been translated yet")
+	default:
+		return errors.New("the caches have not synced yet")
+	}
+}
