@@ -1,15 +1,61 @@
-// Package xds serves Envoy resources to the proxies of each Gateway.
+// Package xds serves Envoy resources to the proxies of each Gateway, over
+// delta and SOTW ADS with mutual TLS. In come the resources that a Gateway's
+// proxies shall run (Publish); out goes to each proxy what has changed, in an
+// order in which no request meets a half-changed configuration, and what the
+// proxies have answered (State).
+//
+// The order is make before break. New clusters with their endpoints and
+// secrets go first; when the proxies have acknowledged them, which Envoy does
+// when they are warm, the routes and listeners that use them follow; and what
+// these no longer use is removed after a grace. Changes of endpoints and
+// secrets alone go at once. See step.
+//
+// go-control-plane holds the resources (one LinearCache per type and Gateway)
+// and speaks the protocols. What is added around it is the order, exact
+// knowledge of what every proxy has answered, and remedies for three things
+// that it lets happen: see CreateDeltaWatch, CreateWatch, deltaStream.Send and
+// track.reject.
 package xds
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"slices"
+	"sync"
 	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/go-logr/logr"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+const (
+	defaultAckTimeout  = 5 * time.Second
+	defaultRemoveGrace = time.Second
+
+	// maxRequest is for a delta client that connects again: it names all it
+	// has with versions.
+	maxRequest = 32 << 20
+
+	// A peer that is gone without a word is found within their sum.
+	keepaliveTime, keepaliveTimeout = 20 * time.Second, 10 * time.Second
+	// minClientPing allows the pings of the bootstrap's keepalive.
+	minClientPing = 10 * time.Second
+	// drainTimeout bounds a graceful stop.
+	drainTimeout = 2 * time.Second
 )
 
 // Options of a Server.
@@ -22,63 +68,204 @@ type Options struct {
 	// RemoveGrace passes between the moment when nothing uses a resource any
 	// more and its removal. Zero means 1 s.
 	RemoveGrace time.Duration
-}
-
-// TLSFiles are the PEM files of the server's mutual TLS. They are read again
-// when they change.
-type TLSFiles struct {
-	// CA verifies the certificates of proxies.
-	CA string
-	// Certificate and Key are the server's own; the certificate has the DNS
-	// SAN contract.XDSServerName.
-	Certificate, Key string
-}
-
-// State is what the proxies of one Gateway have answered.
-type State struct {
-	// Connected counts the proxies with an open stream.
-	Connected int
-	// AckedRevision is the highest revision that every connected proxy has
-	// answered in full: accepted, but for what Rejections name. It is zero
-	// when no proxy is connected.
-	AckedRevision uint64
-	// Rejections are sorted by type and name.
-	Rejections []Rejection
-}
-
-// Rejection is a NACK that still stands.
-type Rejection struct {
-	// TypeURL of the rejected resources.
-	TypeURL string
-	// Resources are the names that Envoy's message, or the response that it
-	// answers, points to; empty where that cannot be told.
-	Resources []string
-	// Message is Envoy's.
-	Message string
+	// ServerOptions are added to the gRPC server's, for its statistics.
+	ServerOptions []grpc.ServerOption
 }
 
 // Server is an ADS server for many Gateways.
-type Server struct{}
+type Server struct {
+	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
 
-// New makes a Server that knows no Gateway.
-func New(o Options) *Server { return &Server{} }
+	options Options
+	changed chan struct{}
+	// ctx ends with Close.
+	ctx   context.Context
+	close context.CancelFunc
+	runs  sync.WaitGroup
 
-// Serve answers proxies on the listener until the context ends.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { return nil }
+	mu       sync.Mutex
+	gateways map[ir.Name]*running
+}
+
+// running is a gateway and the end of its run.
+type running struct {
+	*gateway
+	stop context.CancelFunc
+}
+
+// New makes a Server that knows no Gateway. Close must be called in the end.
+func New(o Options) *Server {
+	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
+	o.RemoveGrace = cmp.Or(o.RemoveGrace, defaultRemoveGrace)
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Server{
+		options:  o,
+		changed:  make(chan struct{}, 1),
+		ctx:      ctx,
+		close:    cancel,
+		gateways: map[ir.Name]*running{},
+	}
+}
+
+// Close ends all streams and waits until nothing of the Server runs but calls
+// of Serve, which the end of their context ends.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.close()
+	s.mu.Unlock()
+	s.runs.Wait()
+}
+
+// Serve answers proxies on the listener until the context ends; then it ends
+// their streams and closes the listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	tlsConfig, err := s.options.TLS.config()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	server := grpc.NewServer(append(slices.Clone(s.options.ServerOptions),
+		grpc.Creds(credentials.NewTLS(tlsConfig)),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+	)...)
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, s)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		server.Stop()
+		return fmt.Errorf("serve xDS: %w", err)
+	case <-ctx.Done():
+		s.disconnect()
+		drain(server)
+		<-failed
+		return nil
+	}
+}
+
+// disconnect ends all streams.
+func (s *Server) disconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.gateways {
+		g.disconnect(errShutdown())
+	}
+}
+
+// drain stops gracefully, or else at once after drainTimeout.
+func drain(server *grpc.Server) {
+	stop := time.AfterFunc(drainTimeout, server.Stop)
+	defer stop.Stop()
+	server.GracefulStop()
+}
 
 // Publish makes r what the Gateway's proxies shall run. It never blocks; the
-// latest call wins.
-func (s *Server) Publish(gateway ir.Name, revision uint64, r *envoy.Resources) {}
+// latest call wins. Neither r nor what it holds may be modified afterwards;
+// protos that are the same values as in the call before cost least.
+func (s *Server) Publish(gateway ir.Name, revision uint64, r *envoy.Resources) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return
+	}
+	g, ok := s.gateways[gateway]
+	if !ok {
+		ctx, stop := context.WithCancel(s.ctx)
+		g = &running{gateway: newGateway(gateway, s.options, s.signal), stop: stop}
+		s.gateways[gateway] = g
+		s.runs.Go(func() { g.run(ctx) })
+	}
+	g.publish(revision, r)
+}
 
-// Remove forgets a Gateway and ends the streams of its proxies, which keep
-// what they have.
-func (s *Server) Remove(gateway ir.Name) {}
+// Remove forgets a Gateway and ends the streams of its proxies. They keep
+// what they have, and are turned away until it is published again.
+func (s *Server) Remove(gateway ir.Name) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g, ok := s.gateways[gateway]; ok {
+		delete(s.gateways, gateway)
+		g.stop()
+		s.signal()
+	}
+}
 
 // State is the state of one Gateway; the zero State if it is not published.
-func (s *Server) State(gateway ir.Name) State { return State{} }
+func (s *Server) State(gateway ir.Name) State {
+	s.mu.Lock()
+	g, ok := s.gateways[gateway]
+	s.mu.Unlock()
+	if !ok {
+		return State{}
+	}
+	return g.currentState()
+}
 
 // States are the states of all published Gateways.
-func (s *Server) States() map[ir.Name]State { return nil }
+func (s *Server) States() map[ir.Name]State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	states := make(map[ir.Name]State, len(s.gateways))
+	for name, g := range s.gateways {
+		states[name] = g.currentState()
+	}
+	return states
+}
 
 // Changed receives a value after any State has changed. Signals coalesce.
-func (s *Server) Changed() <-chan struct{} { return nil }
+func (s *Server) Changed() <-chan struct{} { return s.changed }
+
+func (s *Server) signal() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// admit opens the stream of a proxy that may have one.
+func (s *Server) admit(ctx context.Context, cancel context.CancelCauseFunc, node *corev3.Node) (*stream, error) {
+	name, err := identify(ctx, node)
+	if err != nil {
+		s.options.Logger.Info("A proxy is refused", "peer", peerAddress(ctx), "reason", status.Convert(err).Message())
+		return nil, err
+	}
+	s.mu.Lock()
+	g, ok := s.gateways[name]
+	s.mu.Unlock()
+	if !ok {
+		return nil, status.Errorf(codes.Unavailable, "gateway %s is not published yet", name)
+	}
+	opened := newStream(g.gateway, peerAddress(ctx), cancel)
+	if !g.enter(opened) {
+		return nil, status.Errorf(codes.Unavailable, "gateway %s is not published yet", name)
+	}
+	return opened, nil
+}
+
+// checkNode refuses a request for another node on a stream that is admitted.
+func (s *stream) checkNode(node *corev3.Node) error {
+	own := contract.NodeID(s.gateway.name.Namespace, s.gateway.name.Name)
+	if node != nil && node.GetId() != own {
+		return status.Errorf(codes.PermissionDenied, "this stream is of node %q, not %q", own, node.GetId())
+	}
+	return nil
+}
+
+func peerAddress(ctx context.Context) string {
+	if client, ok := peer.FromContext(ctx); ok {
+		return client.Addr.String()
+	}
+	return ""
+}
+
+func errShutdown() error { return status.Error(codes.Unavailable, "the server goes away") }
+
+// outcome is the error with which a stream ends: the cause of its
+// cancellation where that was ours.
+func outcome(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err == nil && cause != nil {
+		return cause
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package envoy
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+func setForward(out *routev3.Route, route *ir.Route) error {
+	forward := route.Forward
+	action := &routev3.RouteAction{
+		// An invalid backend is a cluster that does not exist.
+		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR,
+		Timeout:                     durationpb.New(requestTimeout(forward)),
+	}
+	if forward.HostRewrite != "" {
+		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: forward.HostRewrite}
+	}
+	if forward.Path != nil {
+		rewrite, err := rewritePath(route.Match, *forward.Path)
+		if err != nil {
+			return err
+		}
+		action.PrefixRewrite, action.RegexRewrite = rewrite.prefix, rewrite.regex
+	}
+	used, err := usedClusters(forward)
+	if err != nil {
+		return err
+	}
+	if len(used) == 0 {
+		out.Action = internalError()
+		return nil
+	}
+	if err := setClusters(action, used); err != nil {
+		return err
+	}
+	out.Action = &routev3.Route_Route{Route: action}
+	return nil
+}
+
+// requestTimeout is zero, which means no limit to Envoy, unless the route sets
+// one: Envoy's own default of 15 s would cut what Gateway API does not limit.
+// There are no retries yet, so an attempt is the whole request.
+func requestTimeout(forward *ir.Forward) time.Duration {
+	var shortest time.Duration
+	for _, timeout := range []*time.Duration{forward.Timeout, forward.PerTryTimeout} {
+		if timeout != nil && *timeout > 0 && (shortest == 0 || *timeout < shortest) {
+			shortest = *timeout
+		}
+	}
+	return shortest
+}
+
+// usedClusters leaves out the entries of weight zero.
+func usedClusters(forward *ir.Forward) ([]ir.WeightedCluster, error) {
+	if len(forward.Clusters) == 0 {
+		return nil, errors.New("forward without a cluster")
+	}
+	var used []ir.WeightedCluster
+	var total uint64
+	for _, cluster := range forward.Clusters {
+		if cluster.Weight > 0 {
+			used = append(used, cluster)
+			total += uint64(cluster.Weight)
+		}
+	}
+	if total > math.MaxUint32 {
+		return nil, errors.New("the weights add up to more than Envoy counts")
+	}
+	return used, nil
+}
+
+func setClusters(action *routev3.RouteAction, used []ir.WeightedCluster) error {
+	if len(used) == 1 && noHeaderMods(used[0].RequestHeaders) && noHeaderMods(used[0].ResponseHeaders) {
+		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: used[0].Cluster}
+		return nil
+	}
+	weighted := &routev3.WeightedCluster{}
+	for _, cluster := range used {
+		entry := &routev3.WeightedCluster_ClusterWeight{
+			Name:   cluster.Cluster,
+			Weight: wrapperspb.UInt32(cluster.Weight),
+		}
+		var err error
+		if entry.RequestHeadersToAdd, entry.RequestHeadersToRemove, err = headerMods(cluster.RequestHeaders); err != nil {
+			return err
+		}
+		if entry.ResponseHeadersToAdd, entry.ResponseHeadersToRemove, err = headerMods(cluster.ResponseHeaders); err != nil {
+			return err
+		}
+		weighted.Clusters = append(weighted.Clusters, entry)
+	}
+	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
+	return nil
+}

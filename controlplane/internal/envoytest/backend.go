@@ -1,0 +1,110 @@
+package envoytest
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Backend is an HTTP server on one port of loopback that speaks TLS or
+// plaintext, as the client does, and counts both.
+type Backend struct {
+	// Port is where it listens.
+	Port uint16
+
+	name        string
+	certificate atomic.Pointer[tls.Certificate]
+	tls, plain  atomic.Int64
+}
+
+// StartBackend runs a backend that answers each request with its name, the
+// method, host and path of the request and the header X-Seen.
+func StartBackend(t testing.TB, name string, pair Pair) *Backend {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("start backend %q: %v", name, err)
+	}
+	b := &Backend{Port: listener.Addr().(*net.TCPAddr).AddrPort().Port(), name: name}
+	b.Present(t, pair)
+	server := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(&sniffingListener{Listener: listener, config: b.tlsConfig()}) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return b
+}
+
+// Present changes the certificate that new connections see.
+func (b *Backend) Present(t testing.TB, pair Pair) {
+	t.Helper()
+	certificate := pair.TLS(t)
+	b.certificate.Store(&certificate)
+}
+
+// Counts are the requests so far that came over TLS and in plaintext.
+func (b *Backend) Counts() (tls, plain int64) { return b.tls.Load(), b.plain.Load() }
+
+// ServeHTTP answers.
+func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil {
+		b.tls.Add(1)
+	} else {
+		b.plain.Add(1)
+	}
+	w.Header().Set("X-Backend", b.name)
+	_, _ = fmt.Fprintf(w, "%s %s %s%s %s", b.name, r.Method, r.Host, r.URL.RequestURI(), r.Header.Get("X-Seen"))
+}
+
+func (b *Backend) tlsConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return b.certificate.Load(), nil
+		},
+	}
+}
+
+// sniffingListener serves TLS to connections that begin with a handshake.
+type sniffingListener struct {
+	net.Listener
+	config *tls.Config
+}
+
+// Accept wraps; the first byte is read when the server first reads, so that a
+// silent client holds up nobody.
+func (l *sniffingListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		reader := bufio.NewReader(conn)
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		first, err := reader.Peek(1)
+		if err != nil {
+			_ = conn.Close()
+			continue
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+		peeked := &peekedConn{Conn: conn, reader: reader}
+		if first[0] == tlsHandshake {
+			return tls.Server(peeked, l.config), nil
+		}
+		return peeked, nil
+	}
+}
+
+const tlsHandshake = 0x16
+
+type peekedConn struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+// Read gives the peeked byte first.
+func (c *peekedConn) Read(p []byte) (int, error) { return c.reader.Read(p) }

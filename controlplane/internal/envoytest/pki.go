@@ -1,0 +1,124 @@
+package envoytest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// CA is a certificate authority.
+type CA struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	// PEM is its certificate.
+	PEM []byte
+}
+
+// Pair is a certificate and its key, PEM encoded.
+type Pair struct{ Certificate, Key []byte }
+
+// NewCA makes a certificate authority.
+func NewCA(t testing.TB, name string) *CA {
+	t.Helper()
+	template := template(name)
+	template.IsCA = true
+	template.BasicConstraintsValid = true
+	template.KeyUsage = x509.KeyUsageCertSign
+	key := newKey(t)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatalf("make CA %q: %v", name, err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatalf("parse CA %q: %v", name, err)
+	}
+	return &CA{certificate: certificate, key: key, PEM: encode("CERTIFICATE", der)}
+}
+
+// Issue makes a certificate for a server or client with the given DNS and URI
+// subject alternative names.
+func (ca *CA) Issue(t testing.TB, dns, uris []string) Pair {
+	t.Helper()
+	template := template("leaf")
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	template.DNSNames = dns
+	for _, uri := range uris {
+		parsed, err := url.Parse(uri)
+		if err != nil {
+			t.Fatalf("parse URI %q: %v", uri, err)
+		}
+		template.URIs = append(template.URIs, parsed)
+	}
+	key := newKey(t)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key)
+	if err != nil {
+		t.Fatalf("issue a certificate: %v", err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatalf("encode a key: %v", err)
+	}
+	return Pair{Certificate: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", keyDER)}
+}
+
+// TLS is the pair as a tls.Certificate.
+func (p Pair) TLS(t testing.TB) tls.Certificate {
+	t.Helper()
+	certificate, err := tls.X509KeyPair(p.Certificate, p.Key)
+	if err != nil {
+		t.Fatalf("load a key pair: %v", err)
+	}
+	return certificate
+}
+
+// Pool trusts the CA.
+func (ca *CA) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.certificate)
+	return pool
+}
+
+// WriteFile writes content to a new file of the test and gives its path.
+func WriteFile(t testing.TB, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatalf("write %s: %v", name, err)
+	}
+	return path
+}
+
+func template(name string) *x509.Certificate {
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()),
+		Subject:      pkix.Name{CommonName: name},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(24 * time.Hour),
+	}
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("make a key: %v", err)
+	}
+	return key
+}
+
+func encode(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
