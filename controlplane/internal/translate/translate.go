@@ -10,6 +10,8 @@
 package translate
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
@@ -35,5 +37,84 @@ type Options struct {
 // Translate makes the configuration of all Gateways of the controller and the
 // status of all objects that it serves.
 func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
-	return &ir.Result{}
+	t := newTranslation(s, o)
+	for _, object := range s.Gateways {
+		if t.objects.classes[string(object.Spec.GatewayClassName)] != nil {
+			t.gateways[nameOf(object)] = t.newGateway(object)
+		}
+	}
+	result := &ir.Result{}
+	for _, object := range s.HTTPRoutes {
+		if status, ok := t.attachHTTPRoute(object); ok {
+			result.Statuses = append(result.Statuses, status)
+		}
+	}
+	for _, g := range t.gateways {
+		result.Gateways = append(result.Gateways, g.configuration())
+		result.Statuses = append(result.Statuses, g.status())
+	}
+	result.Statuses = append(result.Statuses, t.gatewayClassStatuses()...)
+	result.Statuses = append(result.Statuses, t.backendStatuses()...)
+	for _, policy := range s.BackendTLSPolicies {
+		result.Statuses = append(result.Statuses, t.backendTLSPolicyStatus(policy))
+	}
+	for _, policy := range s.BackendConfigPolicies {
+		result.Statuses = append(result.Statuses, t.backendConfigPolicyStatus(policy))
+	}
+	result.PlaintextBackends = plaintextEdges(t.gateways)
+	slices.SortFunc(result.Gateways, func(a, b *ir.Gateway) int { return a.Name.Compare(b.Name) })
+	slices.SortFunc(result.Statuses, func(a, b ir.ObjectStatus) int { return compareRefs(a.Ref, b.Ref) })
+	return result
+}
+
+// translation is the state of one Translate: what is looked up, and what has
+// been worked out once for all that refer to it.
+type translation struct {
+	options  Options
+	objects  *index
+	gateways map[ir.Name]*gateway
+
+	backends       map[backendKey]*backend
+	tlsPolicies    map[ir.Name]*tlsSettings
+	configPolicies map[ir.Name]*tlsSettings
+	bundles        map[source]parsedBundle
+	keyPairs       map[ir.Name]parsedKeyPair
+	// secrets are the trust bundles by name.
+	secrets map[string]*ir.Secret
+	uses    uses
+}
+
+func newTranslation(s *snapshot.Snapshot, o Options) *translation {
+	return &translation{
+		options:        o,
+		objects:        newIndex(s, o.ControllerName),
+		gateways:       map[ir.Name]*gateway{},
+		backends:       map[backendKey]*backend{},
+		tlsPolicies:    map[ir.Name]*tlsSettings{},
+		configPolicies: map[ir.Name]*tlsSettings{},
+		bundles:        map[source]parsedBundle{},
+		keyPairs:       map[ir.Name]parsedKeyPair{},
+		secrets:        map[string]*ir.Secret{},
+		uses:           uses{},
+	}
+}
+
+// plaintextEdges are the backends that some Gateway reaches without TLS.
+func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
+	var edges []ir.PlaintextEdge
+	for _, g := range gateways {
+		for b := range g.backends {
+			if b.cluster != nil && b.cluster.TLS == nil {
+				edges = append(edges, ir.PlaintextEdge{Namespace: b.target.Namespace, Cluster: b.cluster.StatName})
+			}
+		}
+	}
+	slices.SortFunc(edges, func(a, b ir.PlaintextEdge) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Cluster, b.Cluster))
+	})
+	return slices.Compact(edges)
+}
+
+func compareRefs(a, b ir.Ref) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), a.Name.Compare(b.Name))
 }

@@ -1,0 +1,147 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// backend is one port of a Service, or a Backend, as routes reach it.
+type backend struct {
+	target ir.Ref
+	// portName is what a policy's sectionName names; empty for a Backend.
+	portName string
+	// cluster is nil where the backend, or the policy that decides about its
+	// TLS, is not valid.
+	cluster *ir.Cluster
+	// secrets are those that the cluster names.
+	secrets []*ir.Secret
+	// problem is why there is no cluster.
+	problem *problem
+}
+
+// secure gives the cluster the TLS that policies ask for and its final name.
+// Where the policy is not valid, there is no cluster.
+func (t *translation) secure(b *backend, cluster *ir.Cluster) {
+	cluster.Origin = []ir.Ref{b.target}
+	decided := t.backendTLS(b.target, b.portName)
+	if decided.settings != nil {
+		if decided.settings.tls == nil {
+			b.problem = problemf(reasonInvalidBackendPolicy, "%s: %s is not valid: %s",
+				describe(b.target), describe(decided.policy), decided.settings.accepted.message)
+			return
+		}
+		cluster.TLS = fitTLS(decided.settings.tls, cluster)
+		cluster.Origin = append(cluster.Origin, decided.policy)
+		b.secrets = decided.settings.secrets
+	}
+	cluster.SetName()
+	b.cluster = cluster
+}
+
+// fitTLS adapts a policy's settings to the cluster: the endpoints' own names
+// where the policy names no server, and the protocol that is spoken.
+func fitTLS(settings *ir.UpstreamTLS, cluster *ir.Cluster) *ir.UpstreamTLS {
+	tls := *settings
+	if tls.SNI == "" && cluster.Discovery == ir.DiscoverDNS {
+		tls.AutoSNI = true
+	}
+	switch {
+	case cluster.HTTP2 && len(tls.ALPN) == 0:
+		tls.ALPN = []string{"h2"}
+	case slices.Equal(tls.ALPN, []string{"h2"}):
+		// The backend will be told that nothing but HTTP/2 is coming.
+		cluster.HTTP2 = true
+	}
+	return &tls
+}
+
+// speaksHTTP2 tells whether an application protocol is HTTP/2 by prior
+// knowledge. All others are HTTP/1.1, websockets included.
+func speaksHTTP2(appProtocol string) bool {
+	switch v1alpha1.AppProtocol(appProtocol) {
+	case v1alpha1.AppProtocolHTTP2, v1alpha1.AppProtocolGRPC, v1alpha1.AppProtocolGRPCWeb, v1alpha1.AppProtocolKubernetesH2:
+		return true
+	case v1alpha1.AppProtocolKubernetesWS:
+	}
+	return false
+}
+
+// staticBackend translates a Backend, once.
+func (t *translation) staticBackend(object *v1alpha1.Backend) *backend {
+	key := backendKey{ref: backendRef(nameOf(object))}
+	if known, ok := t.backends[key]; ok {
+		return known
+	}
+	b := &backend{target: key.ref}
+	t.backends[key] = b
+	cluster, problem := t.staticCluster(object)
+	if problem != nil {
+		b.problem = problemf(reasonInvalidBackend, "%s: %s", describe(b.target), problem.message)
+		return b
+	}
+	t.secure(b, cluster)
+	return b
+}
+
+// staticCluster checks a Backend and makes its cluster, still without TLS.
+func (t *translation) staticCluster(object *v1alpha1.Backend) (*ir.Cluster, *problem) {
+	spec := &object.Spec
+	if spec.Type != "" && spec.Type != v1alpha1.BackendTypeStatic {
+		return nil, problemf(v1alpha1.BackendReasonInvalid, "spec.type: %s is not supported: use Static", spec.Type)
+	}
+	if spec.Static == nil || len(spec.Static.Hosts) == 0 {
+		return nil, problemf(v1alpha1.BackendReasonInvalid, "spec.static.hosts: at least one host is required")
+	}
+	cluster := &ir.Cluster{
+		StatName:  contract.BackendStatName(object.Namespace, object.Name),
+		Discovery: ir.DiscoverStatic,
+	}
+	if spec.Static.AppProtocol != nil {
+		cluster.HTTP2 = speaksHTTP2(string(*spec.Static.AppProtocol))
+	}
+	var problems []*problem
+	for i, h := range spec.Static.Hosts {
+		checked, refusal := backendHost(strings.TrimSpace(h.Host), t.options.AllowLoopback)
+		port, portOK := portNumber(h.Port)
+		switch {
+		case refusal != "":
+			problems = append(problems, problemf(v1alpha1.BackendReasonInvalid, "spec.static.hosts[%d]: host %q %s", i, h.Host, refusal))
+			continue
+		case !portOK:
+			problems = append(problems, problemf(v1alpha1.BackendReasonInvalid, "spec.static.hosts[%d]: port %d is not between 1 and 65535", i, h.Port))
+			continue
+		}
+		if checked.isDNS {
+			cluster.Discovery = ir.DiscoverDNS
+		}
+		cluster.Endpoints = append(cluster.Endpoints, ir.Endpoint{Host: checked.name, Port: port})
+	}
+	cluster.Endpoints = sortedEndpoints(cluster.Endpoints)
+	return cluster, joinProblems(problems)
+}
+
+// backendStatuses are the statuses of all Backends, whether used or not.
+func (t *translation) backendStatuses() []ir.ObjectStatus {
+	statuses := make([]ir.ObjectStatus, 0, len(t.objects.backends))
+	for name, object := range t.objects.backends {
+		_, problem := t.staticCluster(object)
+		accepted := problem.condition(v1alpha1.BackendConditionAccepted, v1alpha1.BackendReasonAccepted, "the Backend is valid")
+		statuses = append(statuses, ir.ObjectStatus{
+			Ref:        backendRef(name),
+			Generation: object.Generation,
+			Conditions: []ir.Condition{accepted},
+		})
+	}
+	return statuses
+}
+
+// backendProblemNotFound says that a referenced backend does not exist.
+func backendProblemNotFound(ref ir.Ref) *problem {
+	return problemf(string(gatewayv1.RouteReasonBackendNotFound), "%s does not exist", describe(ref))
+}

@@ -1,0 +1,197 @@
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// gateway is a Gateway of this controller.
+type gateway struct {
+	object    *gatewayv1.Gateway
+	name      ir.Name
+	listeners []*listener
+	// refused is why the Gateway as a whole serves nothing.
+	refused *problem
+	// backends are those that attached routes reach.
+	backends map[*backend]struct{}
+}
+
+func (g *gateway) use(b *backend) { g.backends[b] = struct{}{} }
+
+// newGateway checks a Gateway and its listeners; routes come later.
+func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
+	g := &gateway{
+		object: object, name: nameOf(object),
+		refused:  t.checkGateway(object),
+		backends: map[*backend]struct{}{},
+	}
+	for i := range object.Spec.Listeners {
+		g.listeners = append(g.listeners, t.newListener(object, &object.Spec.Listeners[i]))
+	}
+	g.setConflicts()
+	return g
+}
+
+// checkGateway refuses what would be half-right if it were left out.
+func (t *translation) checkGateway(object *gatewayv1.Gateway) *problem {
+	spec := &object.Spec
+	if p := gatewayClass(t.objects.classes[string(spec.GatewayClassName)]); p != nil {
+		return problemf(string(gatewayv1.GatewayReasonInvalidParameters), "GatewayClass %s is not accepted: %s", spec.GatewayClassName, p.message)
+	}
+	if spec.Infrastructure != nil && spec.Infrastructure.ParametersRef != nil {
+		return problemf(string(gatewayv1.GatewayReasonInvalidParameters), "spec.infrastructure.parametersRef is not supported: this controller takes no parameters")
+	}
+	if len(spec.Addresses) > 0 {
+		return problemf(string(gatewayv1.GatewayReasonUnsupportedAddress), "spec.addresses is not supported: the controller assigns addresses")
+	}
+	return nil
+}
+
+// setConflicts marks listeners that cannot be told apart: different protocols
+// on one port, or one hostname twice. As the API demands, none of them wins.
+func (g *gateway) setConflicts() {
+	for _, l := range g.listeners {
+		if l.refused != nil {
+			continue
+		}
+		for _, other := range g.listeners {
+			if other == l || other.refused != nil || other.port != l.port {
+				continue
+			}
+			switch {
+			case other.spec.Protocol != l.spec.Protocol:
+				l.conflict = problemf(string(gatewayv1.ListenerReasonProtocolConflict),
+					"listener %s has the same port %d and another protocol, %s", other.spec.Name, other.port, other.spec.Protocol)
+			case other.domain == l.domain:
+				l.conflict = problemf(string(gatewayv1.ListenerReasonHostnameConflict),
+					"listener %s has the same port %d and the same hostname", other.spec.Name, other.port)
+			case l.isHTTPS() && (covers(l.domain, other.domain) || covers(other.domain, l.domain)):
+				l.overlaps = true
+			}
+		}
+	}
+}
+
+// configuration is what the Gateway's proxies run.
+func (g *gateway) configuration() *ir.Gateway {
+	result := &ir.Gateway{Name: g.name, Generation: g.object.Generation}
+	if g.refused != nil {
+		return result
+	}
+	ports := map[uint16][]*listener{}
+	for _, l := range g.listeners {
+		if l.accepted() {
+			ports[l.port] = append(ports[l.port], l)
+		}
+	}
+	secrets := map[string]*ir.Secret{}
+	for port, all := range ports {
+		chains := chains(port, all)
+		if len(chains) == 0 {
+			continue
+		}
+		result.Listeners = append(result.Listeners, ir.Listener{Name: listenerName(port, all[0].isHTTPS()), Port: port, Chains: chains})
+		for _, l := range all {
+			addSecrets(secrets, l.certificates)
+		}
+	}
+	slices.SortFunc(result.Listeners, func(a, b ir.Listener) int { return cmp.Compare(a.Port, b.Port) })
+	for b := range g.backends {
+		if b.cluster != nil {
+			result.Clusters = append(result.Clusters, b.cluster)
+			addSecrets(secrets, b.secrets)
+		}
+	}
+	slices.SortFunc(result.Clusters, func(a, b *ir.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+	for _, secret := range secrets {
+		result.Secrets = append(result.Secrets, secret)
+	}
+	slices.SortFunc(result.Secrets, func(a, b *ir.Secret) int { return cmp.Compare(a.Name, b.Name) })
+	return result
+}
+
+func addSecrets(to map[string]*ir.Secret, secrets []*ir.Secret) {
+	for _, secret := range secrets {
+		to[secret.Name] = secret
+	}
+}
+
+func listenerName(port uint16, https bool) string {
+	if https {
+		return fmt.Sprintf("https-%d", port)
+	}
+	return fmt.Sprintf("http-%d", port)
+}
+
+// chains are the filter chains of one port: one for all HTTP listeners, or one
+// for the server name of each HTTPS listener. Their names hold the hostname
+// and not the listener's name, so that renaming a listener breaks nothing.
+func chains(port uint16, all []*listener) []ir.FilterChain {
+	if !all[0].isHTTPS() {
+		name := listenerName(port, false)
+		return []ir.FilterChain{{Name: name, Routes: ir.RouteConfig{Name: name, VirtualHosts: virtualHosts(all, all)}}}
+	}
+	var chains []ir.FilterChain
+	for _, l := range all {
+		if !l.serves() {
+			continue
+		}
+		name := listenerName(port, true) + "/" + l.domain
+		chain := ir.FilterChain{
+			Name:   name,
+			TLS:    &ir.DownstreamTLS{ALPN: []string{"h2", "http/1.1"}},
+			Routes: ir.RouteConfig{Name: name, VirtualHosts: virtualHosts([]*listener{l}, all)},
+		}
+		if l.domain != anyHost {
+			chain.ServerNames = []string{l.domain}
+		}
+		for _, secret := range l.certificates {
+			chain.TLS.Certificates = append(chain.TLS.Certificates, secret.Name)
+		}
+		chains = append(chains, chain)
+	}
+	slices.SortFunc(chains, func(a, b ir.FilterChain) int { return cmp.Compare(a.Name, b.Name) })
+	return chains
+}
+
+// status is the Gateway's status but for Programmed and addresses, which
+// depend on what Envoy acknowledged and where it runs.
+func (g *gateway) status() ir.ObjectStatus {
+	status := ir.ObjectStatus{
+		Ref:        ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: g.name},
+		Generation: g.object.Generation,
+	}
+	var bad []string
+	serving := 0
+	for _, l := range g.listeners {
+		status.Listeners = append(status.Listeners, l.status())
+		if !l.accepted() || l.unresolved != nil {
+			bad = append(bad, string(l.spec.Name))
+		}
+		if l.accepted() {
+			serving++
+		}
+	}
+	accepted := g.refused.condition(conditionAccepted, reasonAccepted, "the Gateway is valid")
+	if g.refused == nil && len(bad) > 0 {
+		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
+		accepted.Message = "listeners that are not valid: " + strings.Join(bad, ", ")
+	}
+	if g.refused == nil && serving == 0 {
+		accepted.Status = ir.False
+		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
+	}
+	status.Conditions = append(status.Conditions, accepted)
+	if tls := g.object.Spec.TLS; tls != nil && tls.Backend != nil && tls.Backend.ClientCertificateRef != nil {
+		unsupported := problemf(string(gatewayv1.GatewayReasonInvalidClientCertificateRef),
+			"spec.tls.backend.clientCertificateRef is not supported yet: use a BackendConfigPolicy with a secretRef")
+		status.Conditions = append(status.Conditions, unsupported.condition(string(gatewayv1.GatewayConditionResolvedRefs), "", ""))
+	}
+	return status
+}

@@ -1,0 +1,231 @@
+package translate
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// listener is one listener of a Gateway.
+type listener struct {
+	spec   *gatewayv1.Listener
+	port   uint16
+	domain string
+	// kinds are the route kinds that may attach.
+	kinds []string
+	// fromNamespace tells whether routes of a namespace may attach.
+	fromNamespace func(namespace string) bool
+
+	// refused is why the listener serves nothing, conflict with which others
+	// it cannot be told apart, unresolved which references are not good.
+	refused, conflict, unresolved *problem
+	// overlaps says that another listener's TLS hostnames overlap.
+	overlaps bool
+	// certificates are those of an HTTPS listener; without one it does not
+	// serve.
+	certificates []*ir.Secret
+
+	attached []*attachment
+}
+
+// attachment is a route on a listener with the domains that both have.
+type attachment struct {
+	route   *httpRoute
+	domains []string
+}
+
+func (l *listener) isHTTPS() bool { return l.spec.Protocol == gatewayv1.HTTPSProtocolType }
+
+// accepted tells whether the listener is one of those that share out the
+// hosts of its port.
+func (l *listener) accepted() bool { return l.refused == nil && l.conflict == nil }
+
+// serves tells whether the listener is in Envoy's configuration.
+func (l *listener) serves() bool {
+	return l.accepted() && (!l.isHTTPS() || len(l.certificates) > 0)
+}
+
+// newListener checks what can be seen of one listener alone.
+func (t *translation) newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener) *listener {
+	l := &listener{spec: spec, domain: domain(spec.Hostname), fromNamespace: func(string) bool { return false }}
+	var portOK bool
+	l.port, portOK = portNumber(spec.Port)
+	switch {
+	case spec.Protocol != gatewayv1.HTTPProtocolType && !l.isHTTPS():
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedProtocol), "protocol %s is not supported: use HTTP or HTTPS", spec.Protocol)
+		return l
+	case !portOK:
+		l.refused = problemf(string(gatewayv1.ListenerReasonPortUnavailable), "port %d is not between 1 and 65535", spec.Port)
+	case l.port == contract.AdminPort || l.port == contract.ReadyPort:
+		l.refused = problemf(string(gatewayv1.ListenerReasonPortUnavailable), "port %d is the proxy's own", l.port)
+	case !validDomain(l.domain):
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "hostname %q is not a DNS name", l.domain)
+	case l.isHTTPS() && g.Spec.TLS != nil && g.Spec.TLS.Frontend != nil:
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue),
+			"spec.tls.frontend of the Gateway is not supported: client certificates would not be verified")
+	}
+	t.setAllowedRoutes(g.Namespace, l)
+	if l.isHTTPS() {
+		t.setCertificates(ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: nameOf(g)}, l)
+	}
+	return l
+}
+
+// setAllowedRoutes reads which routes may attach.
+func (t *translation) setAllowedRoutes(namespace string, l *listener) {
+	allowed := l.spec.AllowedRoutes
+	if allowed == nil {
+		allowed = &gatewayv1.AllowedRoutes{}
+	}
+	l.kinds = []string{kindHTTPRoute}
+	for i, kind := range allowed.Kinds {
+		if deref(kind.Group, gatewayv1.GroupName) != gatewayv1.GroupName || kind.Kind != kindHTTPRoute {
+			l.unresolved = problemf(string(gatewayv1.ListenerReasonInvalidRouteKinds),
+				"allowedRoutes.kinds[%d]: %s is not supported by an %s listener: use %s", i, kind.Kind, l.spec.Protocol, kindHTTPRoute)
+		}
+	}
+	supported := func(k gatewayv1.RouteGroupKind) bool {
+		return deref(k.Group, gatewayv1.GroupName) == gatewayv1.GroupName && k.Kind == kindHTTPRoute
+	}
+	if len(allowed.Kinds) > 0 && !slices.ContainsFunc(allowed.Kinds, supported) {
+		l.kinds = nil
+	}
+	from := gatewayv1.NamespacesFromSame
+	var selector *metav1.LabelSelector
+	if allowed.Namespaces != nil {
+		from = deref(allowed.Namespaces.From, gatewayv1.NamespacesFromSame)
+		selector = allowed.Namespaces.Selector
+	}
+	switch from {
+	case gatewayv1.NamespacesFromAll:
+		l.fromNamespace = func(string) bool { return true }
+	case gatewayv1.NamespacesFromSame:
+		l.fromNamespace = func(other string) bool { return other == namespace }
+	case gatewayv1.NamespacesFromSelector:
+		t.setNamespaceSelector(selector, l)
+	case gatewayv1.NamespacesFromNone:
+	}
+}
+
+func (t *translation) setNamespaceSelector(selector *metav1.LabelSelector, l *listener) {
+	matching, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "allowedRoutes.namespaces.selector: %v", err)
+		return
+	}
+	l.fromNamespace = func(name string) bool {
+		object, ok := t.objects.namespaces[name]
+		if !ok {
+			return false
+		}
+		set := labels.Set{corev1.LabelMetadataName: name} // The API server sets it; manifests need not have it.
+		return matching.Matches(labels.Merge(set, object.Labels))
+	}
+}
+
+// allows tells whether a route may attach.
+func (l *listener) allows(route ir.Ref) bool {
+	return slices.Contains(l.kinds, route.Kind) && l.fromNamespace(route.Namespace)
+}
+
+// attach binds a route once, however many parentRefs lead here.
+func (l *listener) attach(route *httpRoute, domains []string) {
+	if slices.ContainsFunc(l.attached, func(a *attachment) bool { return a.route == route }) {
+		return
+	}
+	l.attached = append(l.attached, &attachment{route: route, domains: domains})
+}
+
+// setCertificates resolves the certificates of an HTTPS listener. Those that
+// are good serve, even if others are not.
+func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
+	tls := l.spec.TLS
+	switch {
+	case tls == nil || len(tls.CertificateRefs) == 0:
+		l.unresolved = problemf(string(gatewayv1.ListenerReasonInvalidCertificateRef), "tls.certificateRefs: at least one is required")
+		return
+	case deref(tls.Mode, gatewayv1.TLSModeTerminate) != gatewayv1.TLSModeTerminate:
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "tls.mode: an HTTPS listener can only Terminate")
+		return
+	}
+	var problems []*problem
+	for i := range tls.CertificateRefs {
+		secret, p := t.listenerCertificate(gateway, &tls.CertificateRefs[i])
+		if p != nil {
+			problems = append(problems, problemf(p.reason, "tls.certificateRefs[%d]: %s", i, p.message))
+			continue
+		}
+		if !slices.Contains(l.certificates, secret) {
+			l.certificates = append(l.certificates, secret)
+		}
+	}
+	if p := joinProblems(problems); p != nil {
+		l.unresolved = p
+	}
+}
+
+func (t *translation) listenerCertificate(gateway ir.Ref, ref *gatewayv1.SecretObjectReference) (*ir.Secret, *problem) {
+	invalid := string(gatewayv1.ListenerReasonInvalidCertificateRef)
+	target := ir.Ref{
+		Group: string(deref(ref.Group, groupCore)), Kind: string(deref(ref.Kind, kindSecret)),
+		Name: ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(gateway.Namespace))), Name: string(ref.Name)},
+	}
+	if target.Group != groupCore || target.Kind != kindSecret {
+		return nil, problemf(invalid, "kind %s of group %q is not supported: use a Secret", target.Kind, target.Group)
+	}
+	if !t.objects.granted(gateway, target) {
+		return nil, problemf(string(gatewayv1.ListenerReasonRefNotPermitted),
+			"%s is in another namespace, and no ReferenceGrant there permits Gateways of namespace %s to refer to it", describe(target), gateway.Namespace)
+	}
+	object, ok := t.objects.secrets[target.Name]
+	if !ok {
+		return nil, problemf(invalid, "%s does not exist", describe(target))
+	}
+	if object.Type != corev1.SecretTypeTLS {
+		return nil, problemf(invalid, "%s is of type %q: it must be %s", describe(target), object.Type, corev1.SecretTypeTLS)
+	}
+	secret, err := t.keyPair(object)
+	if err != nil {
+		return nil, problemf(invalid, "%v", err)
+	}
+	return secret, nil
+}
+
+// status is what the Gateway's status says of the listener.
+func (l *listener) status() ir.ListenerStatus {
+	accepted := l.refused
+	if l.conflict != nil {
+		accepted = &problem{reason: string(gatewayv1.ListenerReasonInvalid), message: l.conflict.message}
+	}
+	conflicted := ir.Condition{
+		Type: string(gatewayv1.ListenerConditionConflicted), Status: ir.False,
+		Reason: string(gatewayv1.ListenerReasonNoConflicts), Message: "no other listener has the same port and hostname",
+	}
+	if l.conflict != nil {
+		conflicted.Status, conflicted.Reason, conflicted.Message = ir.True, l.conflict.reason, l.conflict.message
+	}
+	status := ir.ListenerStatus{
+		Name:           string(l.spec.Name),
+		AttachedRoutes: int32(len(l.attached)), //nolint:gosec // No cluster has 2^31 routes.
+		SupportedKinds: l.kinds,
+		Conditions: []ir.Condition{
+			accepted.condition(conditionAccepted, reasonAccepted, "the listener is valid"),
+			conflicted,
+			l.unresolved.condition(conditionResolvedRefs, reasonResolvedRefs, "all references resolve"),
+		},
+	}
+	if l.overlaps {
+		status.Conditions = append(status.Conditions, ir.Condition{
+			Type: string(gatewayv1.ListenerConditionOverlappingTLSConfig), Status: ir.True,
+			Reason:  string(gatewayv1.ListenerReasonOverlappingHostnames),
+			Message: "the hostname overlaps with that of another HTTPS listener on this port",
+		})
+	}
+	return status
+}

@@ -1,0 +1,84 @@
+package translate
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// backendKey identifies a backend; port is zero for a Backend.
+type backendKey struct {
+	ref  ir.Ref
+	port int32
+}
+
+// servicePort translates one port of a Service, once.
+func (t *translation) servicePort(service *corev1.Service, number int32) *backend {
+	key := backendKey{ref: serviceRef(nameOf(service)), port: number}
+	if known, ok := t.backends[key]; ok {
+		return known
+	}
+	b := &backend{target: key.ref}
+	t.backends[key] = b
+	port, problem := findServicePort(service, number)
+	if problem != nil {
+		b.problem = problem
+		return b
+	}
+	b.portName = port.Name
+	cluster := &ir.Cluster{StatName: contract.ServiceStatName(service.Namespace, service.Name, number)}
+	cluster.Discovery, cluster.Endpoints = serviceEndpoints(
+		t.objects.endpointSlices[key.ref.Name], port, t.options.AllowLoopback)
+	if port.AppProtocol != nil {
+		cluster.HTTP2 = speaksHTTP2(*port.AppProtocol)
+	}
+	t.secure(b, cluster)
+	return b
+}
+
+// findServicePort finds a TCP port by its number.
+func findServicePort(service *corev1.Service, number int32) (*corev1.ServicePort, *problem) {
+	where := describe(serviceRef(nameOf(service)))
+	if service.Spec.Type == corev1.ServiceTypeExternalName {
+		// A Service's owner could make the proxy reach any host inside or
+		// outside: CVE-2021-25740, and the advice of Gateway API.
+		return nil, problemf(string(gatewayv1.RouteReasonInvalidKind),
+			"%s is of type ExternalName, which is not served: use a %s of group %s", where, kindBackend, groupKgateway)
+	}
+	otherProtocol := corev1.Protocol("")
+	for i := range service.Spec.Ports {
+		port := &service.Spec.Ports[i]
+		switch {
+		case port.Port != number:
+		case port.Protocol == "" || port.Protocol == corev1.ProtocolTCP:
+			return port, nil
+		default:
+			otherProtocol = port.Protocol
+		}
+	}
+	if otherProtocol != "" {
+		return nil, problemf(string(gatewayv1.RouteReasonUnsupportedProtocol), "%s: port %d is a %s port", where, number, otherProtocol)
+	}
+	return nil, problemf(string(gatewayv1.RouteReasonBackendNotFound), "%s has no port %d, only %s", where, number, portList(service))
+}
+
+// portList names the ports of a Service for a message.
+func portList(service *corev1.Service) string {
+	var ports []string
+	for _, port := range service.Spec.Ports {
+		text := fmt.Sprint(port.Port)
+		if port.Name != "" {
+			text = fmt.Sprintf("%s (%d)", port.Name, port.Port)
+		}
+		ports = append(ports, text)
+	}
+	if len(ports) == 0 {
+		return "none"
+	}
+	return strings.Join(ports, ", ")
+}
