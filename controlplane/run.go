@@ -54,6 +54,8 @@ func newPipeline(o Options) (*pipeline, error) {
 	// The API server's priority and fairness limits better than a client that
 	// knows only itself.
 	config.QPS, config.RateLimiter = -1, nil
+	// It would end watches too. Writes have a limit of their own.
+	config.Timeout = 0
 	writer, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the API server at %s: %w", config.Host, err)

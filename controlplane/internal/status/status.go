@@ -52,6 +52,8 @@ const (
 	// afterConflict is when to look again after somebody else wrote first.
 	// The cache hears of that write and brings the object back much sooner.
 	afterConflict = time.Second
+	// writeTimeout bounds one write.
+	writeTimeout = 30 * time.Second
 )
 
 // Writer writes statuses. Make one with New.
@@ -177,6 +179,8 @@ func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 }
 
 func (w *Writer) patch(ctx context.Context, ref ir.Ref, object client.Object, change write) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	body, err := change.body(ref, object)
 	if err != nil {
 		return err
