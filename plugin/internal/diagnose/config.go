@@ -69,6 +69,9 @@ func (e *Evidence) trustProblem() *Finding {
 
 func (e *Evidence) conflicted() *Finding {
 	for _, s := range e.Policy.Statuses {
+		if e.Policy.Winner == "" && e.Policy.Targets > 1 {
+			break
+		}
 		for _, c := range []*Condition{s.Accepted, s.Attached} {
 			if c != nil && !c.True && (c.Reason == reasonConflicted || c.Reason == reasonOverridden) {
 				return e.conflict(c.Message)

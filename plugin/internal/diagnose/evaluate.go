@@ -62,6 +62,9 @@ func (e *Evidence) warnings() []string {
 			warnings = append(warnings, fmt.Sprintf("%s %s: it is left out of the trust bundle", p.Ref, p.Detail))
 		}
 	}
+	if e.Trust.Drift != "" {
+		warnings = append(warnings, e.Trust.Drift)
+	}
 	if !e.Sent {
 		return warnings
 	}

@@ -52,6 +52,9 @@ type Policy struct {
 	Kind, Namespace, Name string
 	Generation            int64
 	Statuses              []PolicyStatus
+	// Targets is how many targets it has: a status that says Conflicted does
+	// not say for which.
+	Targets int
 	// Winner is the policy that overrides this one, "KIND/NAME"; empty when
 	// none does.
 	Winner string
@@ -97,6 +100,9 @@ type Trust struct {
 	// SystemPool stands for the proxy's system bundle; nil if unknown.
 	SystemPool *x509.CertPool
 	Problems   []TrustProblem
+	// Drift says that a copied bundle differs from where it came from; empty
+	// if none does.
+	Drift string
 	// Unknown: it lies where only the proxy can read it.
 	Unknown bool
 	// None: the policy verifies nothing.

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"slices"
@@ -26,10 +27,20 @@ func (e *Evidence) transport() []Finding {
 		}
 		return nil
 	}
-	if agreeing := slices.IndexFunc(direct, func(f Finding) bool { return symptom.agrees(f.Code) }); agreeing >= 0 {
-		return direct[agreeing:]
+	if at := slices.IndexFunc(direct, func(f Finding) bool { return symptom.agrees(f.Code) }); at >= 0 {
+		return e.withDrift(direct[at:])
 	}
 	return []Finding{e.fromSymptom(symptom)}
+}
+
+// withDrift: a copied bundle that is out of date explains an authority that is
+// not in it.
+func (e *Evidence) withDrift(findings []Finding) []Finding {
+	if e.Trust.Drift == "" || findings[0].Code != UnknownAuthority {
+		return findings
+	}
+	drift := Finding{Code: CADrift, Message: e.Trust.Drift, Expected: findings[0].Expected, Presented: findings[0].Presented}
+	return append([]Finding{drift}, findings...)
 }
 
 // endpointsMissing: Envoy knows no address, or uses none.
@@ -163,21 +174,23 @@ func (e *Evidence) parameters(d *Direct) Finding {
 		Expected: "a common cipher suite", Presented: "TLS alert handshake_failure"}
 }
 
-// versions that the live cluster offers. Envoy's own default as a client is
-// TLS 1.2 alone.
+// versions that the live cluster offers.
 func (e *Evidence) versions() (lowest, highest string) {
-	lowest, highest = "1.2", "1.2"
 	cluster := e.Live.cluster()
-	if cluster == nil || cluster.TLS == nil {
+	if cluster == nil {
+		return Offered(nil)
+	}
+	return Offered(cluster.TLS)
+}
+
+// Offered are the lowest and the highest TLS version that a live context
+// offers, as "1.2". Where it sets none, Envoy's default as a client is TLS
+// 1.2 alone.
+func Offered(live *probe.TLSContext) (lowest, highest string) {
+	if live == nil {
 		return "1.2", "1.3"
 	}
-	if v := cluster.TLS.MinVersion; v != "" {
-		lowest = v
-	}
-	if v := cluster.TLS.MaxVersion; v != "" {
-		highest = v
-	}
-	return lowest, highest
+	return cmp.Or(live.MinVersion, "1.2"), cmp.Or(live.MaxVersion, "1.2")
 }
 
 func outside(version uint16, lowest, highest string) bool {

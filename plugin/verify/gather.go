@@ -1,0 +1,204 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+)
+
+// gather collects the evidence about one subject. An error means that the API
+// server could not be asked; everything else is evidence.
+func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Evidence, error) {
+	e := &diagnose.Evidence{
+		Now: w.now, ContextNamespace: o.Clients.Namespace, AllowInsecure: o.AllowInsecure,
+		Target: diagnose.Target{Kind: s.kind, Namespace: s.namespace, Name: s.name, Port: s.port, Missing: s.missing, Nearest: s.nearest},
+	}
+	e.Live.StatName = statName(s)
+	if s.policy == nil {
+		return e, nil
+	}
+	e.Policy, e.Identity = s.policy.evidence(s.winner), s.policy.identity
+	trust, err := w.trust(ctx, s.policy)
+	if err != nil {
+		return nil, err
+	}
+	e.Trust = trust
+	y, err := o.way(ctx, w, s)
+	if err != nil {
+		return nil, err
+	}
+	if y != nil {
+		e.Route, e.Gateway = y.evidence()
+	}
+	if diagnose.Blocked(e) || y == nil || y.gateway == nil {
+		return e, nil
+	}
+	if y.listener == nil {
+		e.Route.Accepted = &diagnose.Condition{Reason: "NoMatchingListener",
+			Message: fmt.Sprintf("%s has no HTTP or HTTPS listener for it", e.Gateway)}
+		return e, nil
+	}
+	return e, o.exercise(ctx, w, s, y, e)
+}
+
+func statName(s subject) string {
+	if s.kind == kindBackend {
+		return contract.BackendStatName(s.namespace, s.name)
+	}
+	return contract.ServiceStatName(s.namespace, s.name, s.port)
+}
+
+// exercise reads Envoy, sends requests, and reads Envoy again.
+func (o *Options) exercise(ctx context.Context, w *world, s subject, y *way, e *diagnose.Evidence) error {
+	e.Sent = true
+	envoys, err := o.envoys(ctx, y.gateway)
+	if err != nil {
+		e.Live.Unavailable = err.Error()
+	}
+	defer envoys.close()
+	if e.Live.Unavailable == "" {
+		if err := envoys.look(ctx, s, y, e); err != nil {
+			e.Live.Unavailable = err.Error()
+		}
+	}
+	dialer, err := o.Clients.GatewayAddress(ctx, y.gateway, int32(y.listener.Port))
+	if err != nil {
+		e.Requests = append(e.Requests, unreachable(y, err))
+		return nil
+	}
+	sender := &sender{
+		options: o, dial: dialer.Dial, address: dialer.Address, via: dialer.Via,
+		request: y.request(o, e.Identity.SNI), envoys: envoys, evidence: e,
+	}
+	sender.run(ctx)
+	if o.wantsPeer(e) {
+		e.Direct = o.direct(ctx, w, s, e)
+	}
+	return nil
+}
+
+func unreachable(y *way, err error) diagnose.Exchange {
+	return diagnose.Exchange{
+		Response: probe.Response{Err: fmt.Errorf("connecting to the gateway: %w", err)},
+		URL:      fmt.Sprintf("port %d", y.listener.Port),
+	}
+}
+
+// wantsPeer: a failure needs a direct handshake to be told exactly, and the
+// outputs that show the peer's certificate have no other source for it.
+func (o *Options) wantsPeer(e *diagnose.Evidence) bool {
+	return o.Output != outputTable || slices.ContainsFunc(e.Requests, func(x diagnose.Exchange) bool { return !x.Expected })
+}
+
+// envoys are the proxies of one Gateway.
+type envoys []*probe.Admin
+
+func (o *Options) envoys(ctx context.Context, gateway *gatewayv1.Gateway) (envoys, error) {
+	admins, err := o.Clients.EnvoyAdmin(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	var all envoys
+	for _, a := range admins {
+		admin, err := probe.NewAdmin(a.Name, a.BaseURL, a.Client)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, admin)
+	}
+	return all, nil
+}
+
+func (v envoys) close() {
+	for _, admin := range v {
+		admin.Close()
+	}
+}
+
+// look finds the subject's cluster in every proxy, and takes the counters.
+func (v envoys) look(ctx context.Context, s subject, y *way, e *diagnose.Evidence) error {
+	for _, admin := range v {
+		proxy, err := lookAt(ctx, admin, s, y)
+		if err != nil {
+			return err
+		}
+		if proxy.Cluster != nil {
+			e.Live.StatName = proxy.Cluster.StatName
+		}
+		e.Live.Proxies = append(e.Live.Proxies, proxy)
+	}
+	before, err := v.stats(ctx, e.Live.StatName)
+	e.Live.Before, e.Live.After = before, before
+	return err
+}
+
+func lookAt(ctx context.Context, admin *probe.Admin, s subject, y *way) (diagnose.Proxy, error) {
+	proxy := diagnose.Proxy{Name: admin.Name}
+	clusters, err := admin.Clusters(ctx, clusterOf(s, y))
+	if err != nil || len(clusters) == 0 {
+		return proxy, err
+	}
+	// While settings change there are two: the old one in use, and the new
+	// one that warms. What is in use and newest counts.
+	slices.SortFunc(clusters, func(a, b probe.Cluster) int {
+		if a.Warming != b.Warming {
+			if a.Warming {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.Name, b.Name))
+	})
+	proxy.Cluster = &clusters[0]
+	if proxy.Endpoints, err = admin.Endpoints(ctx, proxy.Cluster.Name); err != nil {
+		return proxy, err
+	}
+	if proxy.Cluster.TLS == nil {
+		return proxy, nil
+	}
+	if name, found := strings.CutPrefix(proxy.Cluster.TLS.Trust, "secret "); found {
+		secret, err := admin.Secret(ctx, name)
+		if err != nil {
+			return proxy, err
+		}
+		proxy.Secret = &secret
+	}
+	return proxy, nil
+}
+
+// clusterOf recognises a backend's cluster: by the stat name that this
+// project and kgateway give it, and by the names of Istio and Envoy Gateway.
+func clusterOf(s subject, y *way) func(name, statName string) bool {
+	ours := statName(s)
+	istio := fmt.Sprintf("outbound|%d||%s.%s.svc.", s.port, s.name, s.namespace)
+	envoyGateway := fmt.Sprintf("httproute/%s/%s/rule/%d", y.route.Namespace, y.route.Name, y.rule)
+	return func(name, stat string) bool {
+		return stat == ours || name == ours || name == envoyGateway ||
+			s.kind == kindService && strings.HasPrefix(name, istio)
+	}
+}
+
+// stats are the sums over all proxies.
+func (v envoys) stats(ctx context.Context, statName string) (probe.Stats, error) {
+	if len(v) == 0 {
+		return nil, errors.New("no Envoy was found")
+	}
+	sum := probe.Stats{}
+	for _, admin := range v {
+		stats, err := admin.Stats(ctx, statName)
+		if err != nil {
+			return nil, err
+		}
+		sum.Add(stats)
+	}
+	return sum, nil
+}
