@@ -4,12 +4,16 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/controller"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/verify"
 )
 
 // verbs are the commands under the root, in the order of the help text.
 func verbs(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) []*cobra.Command {
-	_ = flags
 	return []*cobra.Command{
+		verify.NewCommand(flags, streams),
+		controller.NewCommand(flags, streams),
 		newVersionCommand(streams),
 	}
 }
