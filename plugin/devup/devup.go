@@ -1,0 +1,184 @@
+// Package devup has the verbs dev-up and dev-down. Flags come in; a dev
+// cluster with a real API server, controller and Envoy comes out, or goes.
+// The drivers in plugin/internal/cluster do the work.
+package devup
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/local"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/sample"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+// NewCommand is the verb dev-up.
+func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) *cobra.Command {
+	o := &upOptions{streams: streams}
+	f := &upFlags{}
+	cmd := &cobra.Command{
+		Use:   "dev-up",
+		Short: "Start a dev cluster: a real API server, controller and Envoy, and a TLS backend to try",
+		Long: `Start a dev cluster, or heal one that is there. It has a real Kubernetes API
+server, the controller, one real Envoy for the Gateway kgateway-system/http, and
+the sample backend svc/nginx with a certificate made now, whose CA is in
+configmap/nginx-ca. Its context becomes the current one of your kubeconfig until
+dev-down.
+
+With --driver local these are processes of this machine that listen on loopback
+only; their logs and everything else are in one folder below
+$XDG_STATE_HOME/kubectl-tlsgw.`,
+		Example: `  kubectl tlsgw dev-up
+  kubectl tlsgw dev-up --http-port 9080 --admin-port 19001 --name second
+  kubectl tlsgw dev-up --break expired    # then see what verify says
+  kubectl tlsgw dev-up --break none       # and mend it again`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.complete(o, cmd, flags); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	f.register(cmd)
+	cmd.AddCommand(newSampleCommand())
+	return cmd
+}
+
+// upFlags are the flags as given.
+type upFlags struct {
+	cluster.Options
+	driver string
+	broken string
+	wait   bool
+}
+
+func (f *upFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.Name, "name", contract.DevClusterName, "name of the dev cluster")
+	fs.StringVar(&f.driver, "driver", cluster.DriverAuto, "where the cluster runs: local (processes of this machine), kind (containers), or auto")
+	fs.IntVar(&f.HTTPPort, "http-port", 0, fmt.Sprintf("port of this machine where the gateway answers (default %d)", contract.DevHTTPPort))
+	fs.IntVar(&f.AdminPort, "admin-port", 0, fmt.Sprintf("port of this machine where Envoy's admin interface answers (default %d)", contract.AdminPort))
+	fs.StringVar(&f.GatewayAPI, "gateway-api", "", "channel of Gateway API: standard or experimental (default standard)")
+	fs.BoolVar(&f.NoSample, "no-sample", false, "leave out the sample backend svc/nginx")
+	fs.StringVar(&f.broken, "break", "", "set the sample up wrongly: sni, ca, expired, plaintext, tls-version or client-cert; none mends it")
+	fs.StringVar(&f.Envoy, "envoy", "", "the Envoy program (default: "+binaries.EnvEnvoy+", PATH, then the cache)")
+	fs.StringVar(&f.KubeAssets, "kube-assets", "", "folder with etcd and kube-apiserver (default: "+binaries.EnvKubeAssets+", PATH, the cache, then a download)")
+	fs.StringVar(&f.SystemCAFile, "system-ca-file", "", "the bundle that wellKnownCACertificates: System means (default: that of the operating system)")
+	fs.BoolVar(&f.wait, "wait", true, "wait until the gateway answers")
+	fs.BoolVar(&f.Retain, "retain", false, "keep what was made when a step fails")
+}
+
+// complete turns the flags into options.
+func (f *upFlags) complete(o *upOptions, cmd *cobra.Command, flags *genericclioptions.ConfigFlags) error {
+	for _, port := range []struct {
+		flag  string
+		value int
+	}{{"http-port", f.HTTPPort}, {"admin-port", f.AdminPort}} {
+		if cmd.Flags().Changed(port.flag) && port.value == 0 {
+			return fail.Usage("--%s 0 is not a port", port.flag).WithFix("choose one between 1024 and 65535")
+		}
+	}
+	o.Options = f.Options
+	o.Break = cluster.Break(f.broken)
+	o.NoWait = !f.wait
+	if flags.KubeConfig != nil {
+		o.Kubeconfig = *flags.KubeConfig
+	}
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if o.SystemCAFile != "" {
+		if err := checkBundle(&o.SystemCAFile); err != nil {
+			return err
+		}
+	}
+	var err error
+	o.driver, err = chooseDriver(f.driver)
+	o.now = time.Now
+	return err
+}
+
+// upOptions are what dev-up needs to run.
+type upOptions struct {
+	cluster.Options
+	driver  cluster.Driver
+	streams genericiooptions.IOStreams
+	now     func() time.Time
+}
+
+func (o *upOptions) run(ctx context.Context) error {
+	started := o.now()
+	steps := cluster.NewSteps(o.streams.ErrOut, os.Getenv, o.now)
+	summary, err := o.driver.Up(ctx, o.Options, steps)
+	if err != nil {
+		return err
+	}
+	steps.Say("%s", o.conclusion(summary, o.now().Sub(started)))
+	if !summary.Sample {
+		return nil
+	}
+	_, err = fmt.Fprintf(o.streams.Out, "\n  kubectl tlsgw originate svc/nginx --sni %[1]s --expose %[1]s\n  kubectl tlsgw verify\n", sample.Hostname)
+	return err
+}
+
+// conclusion is the last line of the progress.
+func (o *upOptions) conclusion(s cluster.Summary, took time.Duration) string {
+	state := fmt.Sprintf("Ready in %.1fs.", took.Seconds())
+	if !s.Changed {
+		state = fmt.Sprintf("Dev cluster %q is up and every part of it answers: nothing to do.", o.Name)
+	}
+	switch {
+	case !s.Current:
+		return state + fmt.Sprintf(" Context %s is not current: kubectl config use-context %[1]s", s.Context)
+	case s.Created:
+		return state + fmt.Sprintf(" Context %s is now current.", s.Context)
+	}
+	return state + fmt.Sprintf(" Context %s is current.", s.Context)
+}
+
+// sampleVerb is a hidden command below dev-up.
+const sampleVerb = "serve-sample"
+
+// newSampleCommand serves the sample where there is no nginx.
+func newSampleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    sampleVerb + " FILE",
+		Short:  "Serve the sample backend that FILE describes",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return local.ServeSample(cmd.Context(), args[0])
+		},
+	}
+}
+
+// chooseDriver gives the driver of that name.
+func chooseDriver(name string) (cluster.Driver, error) {
+	switch name {
+	case cluster.DriverAuto, cluster.DriverLocal:
+		executable, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find this very binary, to run it as the controller: %w", err)
+		}
+		return &local.Driver{
+			Getenv: os.Getenv, Executable: executable, SampleArgs: []string{"dev-up", sampleVerb},
+			Now: time.Now, Rand: rand.Reader, Download: binaries.Releases(),
+		}, nil
+	case cluster.DriverKind:
+		return nil, fail.Usage("driver kind is not built into this version").
+			WithFix("kubectl tlsgw dev-up --driver local")
+	}
+	return nil, fail.Usage("--driver %q is not a driver", name).
+		WithFix("--driver %s, %s or %s", cluster.DriverAuto, cluster.DriverLocal, cluster.DriverKind)
+}

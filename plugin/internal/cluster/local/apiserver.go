@@ -1,0 +1,61 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"k8s.io/client-go/discovery"
+)
+
+func (u *up) apiserver() part {
+	own, etcd := u.dir.pair(apiserverCert), u.dir.pair(etcdClientCert)
+	signing := u.dir.pair(tokenKey).key
+	return part{
+		name:  "kube-apiserver",
+		title: "kube-apiserver",
+		argv: []string{
+			u.kube.APIServer,
+			"--bind-address=" + loopback,
+			"--secure-port=" + strconv.Itoa(u.Ports.APIServer),
+			"--tls-cert-file=" + own.certificate, "--tls-private-key-file=" + own.key,
+			"--client-ca-file=" + u.dir.pair(clusterCA).certificate,
+			"--etcd-servers=https://" + address(u.Ports.Etcd),
+			"--etcd-cafile=" + u.dir.pair(etcdCA).certificate,
+			"--etcd-certfile=" + etcd.certificate, "--etcd-keyfile=" + etcd.key,
+			"--authorization-mode=RBAC",
+			"--anonymous-auth=false",
+			"--service-account-issuer=https://kubernetes.default.svc",
+			"--service-account-key-file=" + signing, "--service-account-signing-key-file=" + signing,
+			"--service-cluster-ip-range=" + serviceCIDR,
+			// Without a controller manager no account ever gets its default.
+			"--disable-admission-plugins=ServiceAccount",
+			// An endpoint of svc/kubernetes on loopback would be refused.
+			"--endpoint-reconciler-type=none",
+			"--profiling=false",
+			// Three clients need no queues.
+			"--enable-priority-and-fairness=false",
+		},
+		inputs: []string{own.certificate, etcd.certificate, u.dir.pair(clusterCA).certificate},
+		ports:  []portUse{{number: u.Ports.APIServer}},
+		check:  u.checkAPIServer,
+	}
+}
+
+// checkAPIServer asks /readyz, which asks etcd in turn.
+func (u *up) checkAPIServer(ctx context.Context) error {
+	body, err := u.discovery.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("ask /readyz: %w: %.300s", err, body)
+	}
+	return nil
+}
+
+// apiVersion is the version of the API server that runs, such as v1.34.4.
+func apiVersion(client discovery.DiscoveryInterface) (string, error) {
+	info, err := client.ServerVersion()
+	if err != nil {
+		return "", fmt.Errorf("ask for the version: %w", err)
+	}
+	return info.GitVersion, nil
+}

@@ -1,0 +1,50 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// controller runs this very binary.
+func (u *up) controller() part {
+	own := u.dir.pair(xdsServerCert)
+	argv := []string{
+		u.driver.Executable, "controller",
+		"--kubeconfig=" + u.dir.path("pki", controllerKubeconfig),
+		"--xds-bind-address=" + address(u.Ports.XDS),
+		"--xds-cert-file=" + own.certificate, "--xds-key-file=" + own.key,
+		"--xds-ca-file=" + u.dir.pair(xdsCA).certificate,
+		"--health-bind-address=" + address(u.Ports.Health),
+		// The sample is a process of this machine.
+		"--allow-loopback",
+		"--listen-address=" + loopback,
+	}
+	inputs := []string{own.certificate, u.dir.pair(xdsCA).certificate, u.dir.path("pki", controllerKubeconfig)}
+	if u.systemCA != "" {
+		argv = append(argv, "--system-ca-file="+u.systemCA)
+	}
+	return part{
+		name:   "controller",
+		title:  "the controller",
+		argv:   argv,
+		inputs: inputs,
+		ports:  []portUse{{number: u.Ports.XDS}, {number: u.Ports.Health}},
+		check:  u.checkController,
+	}
+}
+
+// controllerKubeconfig is in the folder pki: it holds a key.
+const controllerKubeconfig = "controller.kubeconfig"
+
+func (u *up) checkController(ctx context.Context) error {
+	if _, err := get(ctx, &http.Transport{DisableKeepAlives: true}, "http://"+address(u.Ports.Health)+"/readyz"); err != nil {
+		return err
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address(u.Ports.XDS))
+	if err != nil {
+		return fmt.Errorf("connect to xDS: %w", err)
+	}
+	return conn.Close()
+}

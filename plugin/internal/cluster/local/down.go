@@ -1,0 +1,109 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
+)
+
+// Down implements cluster.Driver.
+func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (bool, error) {
+	dir, release, err := d.open(ctx, name, steps)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if _, err := os.Stat(string(dir)); errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	// Without readable settings the processes can still be stopped.
+	stored, _, settingsErr := loadSettings(dir)
+	steps.Header("Deleting dev cluster %q (driver local)", name)
+	contextName := cluster.ContextName(cluster.DriverLocal, name)
+	var removed removal
+	err = steps.Run(ctx, "processes, context and state", func(ctx context.Context) (cluster.Done, error) {
+		removed, err = dir.remove(ctx, contextName, stored.Kubeconfig)
+		return cluster.Done{Title: removed.title(contextName, dir)}, err
+	})
+	if err != nil {
+		return true, outcome(errors.Join(err, settingsErr), "what could not be removed is still there: run dev-down again")
+	}
+	if settingsErr != nil {
+		steps.Say("Its settings could not be read, so your kubeconfig was left as it is: kubectl config delete-context %s", contextName)
+	}
+	if removed.current != "" {
+		steps.Say("Current context is again %s.", removed.current)
+	}
+	return true, nil
+}
+
+// removal says what was removed.
+type removal struct {
+	stopped []string
+	// context is true when the kubeconfig had our context; current is what
+	// is current now.
+	context bool
+	current string
+}
+
+func (r removal) title(contextName string, dir stateDir) string {
+	done := []string{}
+	if len(r.stopped) > 0 {
+		done = append(done, "stopped "+strings.Join(r.stopped, ", "))
+	}
+	if r.context {
+		done = append(done, "removed context "+contextName)
+	}
+	return strings.Join(append(done, "removed "+string(dir)), "; ")
+}
+
+// remove stops every recorded process, then takes away the context and the
+// folder. The folder goes last: while it is there, dev-down can be repeated.
+func (s stateDir) remove(ctx context.Context, contextName string, k kubeconfig) (removal, error) {
+	var removed removal
+	var err error
+	if removed.stopped, err = s.stopAll(ctx); err != nil {
+		return removed, err
+	}
+	if removed.current, removed.context, err = k.remove(ctx, contextName); err != nil {
+		return removed, err
+	}
+	if err := os.RemoveAll(string(s)); err != nil {
+		return removed, fmt.Errorf("remove state: %w", err)
+	}
+	return removed, nil
+}
+
+func (s stateDir) stopAll(ctx context.Context) ([]string, error) {
+	records, err := filepath.Glob(s.record("*"))
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	stopped, failures := make([]bool, len(records)), make([]error, len(records))
+	var stopping sync.WaitGroup
+	for i, file := range records {
+		stopping.Go(func() {
+			record, err := daemon.Load(file)
+			if err != nil {
+				failures[i] = err
+				return
+			}
+			stopped[i], failures[i] = record.Stop(ctx, stopGrace)
+		})
+	}
+	stopping.Wait()
+	var names []string
+	for i, file := range records {
+		if stopped[i] {
+			names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+		}
+	}
+	return names, errors.Join(failures...)
+}

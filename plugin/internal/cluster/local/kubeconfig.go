@@ -1,0 +1,228 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// kubeconfig is what was done to the user's kubeconfig, and how to undo it.
+type kubeconfig struct {
+	// Files are the user's kubeconfig files, in kubectl's precedence.
+	Files []string `json:"files"`
+	// Previous was the current context before ours.
+	Previous string `json:"previous,omitempty"`
+	// Created is a file that was not there before.
+	Created string `json:"created,omitempty"`
+}
+
+// kubeconfigFiles are the files that kubectl would use.
+func (d *Driver) kubeconfigFiles(explicit string) ([]string, error) {
+	if explicit != "" {
+		return absolute([]string{explicit})
+	}
+	if list := d.Getenv(clientcmd.RecommendedConfigPathEnvVar); list != "" {
+		files := filepath.SplitList(list)
+		return absolute(slices.DeleteFunc(files, func(f string) bool { return f == "" }))
+	}
+	home := d.Getenv("HOME")
+	if home == "" {
+		return nil, errors.New("find kubeconfig: neither KUBECONFIG nor HOME is set")
+	}
+	return []string{filepath.Join(home, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)}, nil
+}
+
+func absolute(files []string) ([]string, error) {
+	for i, f := range files {
+		abs, err := filepath.Abs(f)
+		if err != nil {
+			return nil, fmt.Errorf("find kubeconfig: %w", err)
+		}
+		files[i] = abs
+	}
+	return files, nil
+}
+
+// access implements clientcmd.ConfigAccess for a list of files.
+type access []string
+
+func (a access) GetLoadingPrecedence() []string { return slices.Clone(a) }
+
+func (a access) GetStartingConfig() (*clientcmdapi.Config, error) {
+	rules := &clientcmd.ClientConfigLoadingRules{Precedence: a, DoNotResolvePaths: true}
+	config, err := rules.Load()
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+// GetDefaultFilename is, as kubectl has it, the first file that exists.
+func (a access) GetDefaultFilename() string {
+	for _, f := range a {
+		if exists(f) {
+			return f
+		}
+	}
+	return a[len(a)-1]
+}
+
+func (a access) IsExplicitFile() bool    { return false }
+func (a access) GetExplicitFile() string { return "" }
+
+const (
+	kubeconfigTries = 50
+	kubeconfigPause = 20 * time.Millisecond
+)
+
+// modify changes the user's kubeconfig as kubectl does. Where another kubectl
+// is at it, it tries again.
+func (a access) modify(ctx context.Context, change func(*clientcmdapi.Config)) error {
+	var err error
+	for range kubeconfigTries {
+		var config *clientcmdapi.Config
+		if config, err = a.GetStartingConfig(); err != nil {
+			return err
+		}
+		change(config)
+		if err = clientcmd.ModifyConfig(a, *config, false); !errors.Is(err, os.ErrExist) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(kubeconfigPause):
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write kubeconfig %s: %w", a.GetDefaultFilename(), err)
+	}
+	return nil
+}
+
+// plan remembers how to undo what install will do.
+func (k *kubeconfig) plan(name string) error {
+	files := access(k.Files)
+	if target := files.GetDefaultFilename(); !exists(target) {
+		k.Created = target
+	}
+	config, err := files.GetStartingConfig()
+	if err != nil {
+		return err
+	}
+	if config.CurrentContext != name {
+		k.Previous = config.CurrentContext
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// install adds the context and makes it current.
+func (k *kubeconfig) install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
+	return access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
+		config.Clusters[name] = located(config.Clusters[name], ours.Clusters[name])
+		config.AuthInfos[name] = located(config.AuthInfos[name], ours.AuthInfos[name])
+		config.Contexts[name] = located(config.Contexts[name], ours.Contexts[name])
+		config.CurrentContext = name
+	})
+}
+
+// located gives a new stanza the place of the one it replaces.
+func located[T clientcmdapi.Cluster | clientcmdapi.AuthInfo | clientcmdapi.Context](old, next *T) *T {
+	copied := *next
+	if old == nil {
+		return &copied
+	}
+	switch c := any(&copied).(type) {
+	case *clientcmdapi.Cluster:
+		c.LocationOfOrigin = any(old).(*clientcmdapi.Cluster).LocationOfOrigin //nolint:errcheck // the same T
+	case *clientcmdapi.AuthInfo:
+		c.LocationOfOrigin = any(old).(*clientcmdapi.AuthInfo).LocationOfOrigin //nolint:errcheck // the same T
+	case *clientcmdapi.Context:
+		c.LocationOfOrigin = any(old).(*clientcmdapi.Context).LocationOfOrigin //nolint:errcheck // the same T
+	}
+	return &copied
+}
+
+// installed tells whether the context is there as it should be, and whether
+// it is the current one.
+func (k *kubeconfig) installed(name string, ours *clientcmdapi.Config) (there, current bool, err error) {
+	config, err := access(k.Files).GetStartingConfig()
+	if err != nil {
+		return false, false, err
+	}
+	cluster, user, entry := config.Clusters[name], config.AuthInfos[name], config.Contexts[name]
+	if cluster == nil || user == nil || entry == nil {
+		return false, false, nil
+	}
+	there = cluster.Server == ours.Clusters[name].Server &&
+		string(cluster.CertificateAuthorityData) == string(ours.Clusters[name].CertificateAuthorityData) &&
+		string(user.ClientCertificateData) == string(ours.AuthInfos[name].ClientCertificateData) &&
+		entry.Cluster == name && entry.AuthInfo == name
+	return there, config.CurrentContext == name, nil
+}
+
+// remove takes the context away and makes the one before it current again, if
+// ours still is. It returns the context that is current afterwards, and
+// whether it had to change anything.
+func (k *kubeconfig) remove(ctx context.Context, name string) (current string, changed bool, err error) {
+	if len(k.Files) == 0 {
+		return "", false, nil
+	}
+	left := 0
+	err = access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
+		for _, there := range []bool{config.Clusters[name] != nil, config.AuthInfos[name] != nil, config.Contexts[name] != nil} {
+			changed = changed || there
+		}
+		delete(config.Clusters, name)
+		delete(config.AuthInfos, name)
+		delete(config.Contexts, name)
+		if config.CurrentContext == name {
+			changed = true
+			config.CurrentContext = ""
+			if config.Contexts[k.Previous] != nil {
+				config.CurrentContext = k.Previous
+			}
+		}
+		current = config.CurrentContext
+		left = len(config.Clusters) + len(config.AuthInfos) + len(config.Contexts)
+	})
+	if err != nil {
+		return "", changed, err
+	}
+	if k.Created != "" && left == 0 {
+		if err := os.Remove(k.Created); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", changed, fmt.Errorf("remove kubeconfig: %w", err)
+		}
+	}
+	return current, changed, nil
+}
+
+// newKubeconfig is a kubeconfig for one user of the cluster.
+func newKubeconfig(name, server string, ca, certificate, key []byte) *clientcmdapi.Config {
+	config := clientcmdapi.NewConfig()
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: "default"}
+	config.CurrentContext = name
+	return config
+}
+
+func encodeKubeconfig(config *clientcmdapi.Config) ([]byte, error) {
+	encoded, err := clientcmd.Write(*config)
+	if err != nil {
+		return nil, fmt.Errorf("encode kubeconfig: %w", err)
+	}
+	return encoded, nil
+}

@@ -1,0 +1,161 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const theirs = `apiVersion: v1
+clusters:
+- cluster:
+    server: https://theirs.example
+  name: theirs
+contexts:
+- context:
+    cluster: theirs
+    user: theirs
+  name: theirs
+current-context: theirs
+kind: Config
+users:
+- name: theirs
+  user:
+    token: t
+`
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func put(t *testing.T, content string, elem ...string) string {
+	t.Helper()
+	path := filepath.Join(elem...)
+	if err := os.WriteFile(path, []byte(content), fileMode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestKubeconfigIsAsBeforeAfterwards(t *testing.T) {
+	t.Parallel()
+	ours := newKubeconfig("tlsgw-local", "https://127.0.0.1:6443", []byte("ca"), []byte("cert"), []byte("key"))
+	tests := map[string]func(t *testing.T, dir string) []string{
+		"none before": func(_ *testing.T, dir string) []string {
+			return []string{filepath.Join(dir, ".kube", "config")}
+		},
+		"another cluster": func(t *testing.T, dir string) []string {
+			t.Helper()
+			return []string{put(t, theirs, dir, "config")}
+		},
+		"two files, the second exists": func(t *testing.T, dir string) []string {
+			t.Helper()
+			return []string{filepath.Join(dir, "first"), put(t, theirs, dir, "second")}
+		},
+	}
+	for name, files := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			k := kubeconfig{Files: files(t, dir)}
+			before := contents(t, dir)
+			for range 2 { // a second time must not make ours the previous one
+				if err := errors.Join(k.plan("tlsgw-local"), k.install(t.Context(), "tlsgw-local", ours)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			there, current, err := k.installed("tlsgw-local", ours)
+			if !there || !current || err != nil {
+				t.Errorf("installed() = %v, %v, %v", there, current, err)
+			}
+			merged, err := access(k.Files).GetStartingConfig()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rest, err := clientcmd.NewDefaultClientConfig(*merged, nil).ClientConfig(); err != nil || rest.Host != "https://127.0.0.1:6443" {
+				t.Errorf("kubectl would use %v, %v", rest, err)
+			}
+			if _, changed, err := k.remove(t.Context(), "tlsgw-local"); !changed || err != nil {
+				t.Errorf("remove() = %v, %v", changed, err)
+			}
+			if diff := cmp.Diff(before, contents(t, dir)); diff != "" {
+				t.Errorf("kubeconfig is not as before (-before +after):\n%s", diff)
+			}
+			if _, changed, err := k.remove(t.Context(), "tlsgw-local"); changed || err != nil {
+				t.Errorf("second remove() = %v, %v", changed, err)
+			}
+		})
+	}
+}
+
+// contents are the files below dir.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files[path] = read(t, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestKubeconfigKeepsWhatTheUserDidSince(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k := kubeconfig{Files: []string{filepath.Join(dir, "config")}}
+	ours := newKubeconfig("tlsgw-local", "https://127.0.0.1:6443", nil, nil, nil)
+	if err := errors.Join(k.plan("tlsgw-local"), k.install(t.Context(), "tlsgw-local", ours)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, theirs, dir, "config") // the user has replaced it meanwhile
+	if there, _, err := k.installed("tlsgw-local", ours); there || err != nil {
+		t.Errorf("installed() = %v, %v", there, err)
+	}
+	current, changed, err := k.remove(t.Context(), "tlsgw-local")
+	if current != "theirs" || changed || err != nil {
+		t.Errorf("remove() = %q, %v, %v", current, changed, err)
+	}
+	if diff := cmp.Diff(theirs, read(t, filepath.Join(dir, "config"))); diff != "" {
+		t.Errorf("(-theirs +after):\n%s", diff)
+	}
+}
+
+func TestKubeconfigFiles(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		explicit string
+		env      map[string]string
+		want     []string
+	}{
+		"flag":        {explicit: "/x/y", env: map[string]string{"KUBECONFIG": "/a"}, want: []string{"/x/y"}},
+		"environment": {env: map[string]string{"KUBECONFIG": "/a::/b", "HOME": "/h"}, want: []string{"/a", "/b"}},
+		"home":        {env: map[string]string{"HOME": "/h"}, want: []string{"/h/.kube/config"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &Driver{Getenv: func(name string) string { return tt.env[name] }}
+			got, err := d.kubeconfigFiles(tt.explicit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

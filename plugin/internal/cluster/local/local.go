@@ -1,0 +1,96 @@
+// Package local is the driver that runs a dev cluster as processes of this
+// machine: etcd, kube-apiserver, the controller (this very binary), one Envoy
+// and a sample TLS backend. Options go in; running processes, one folder of
+// state and a kubeconfig context come out.
+//
+// up.go is the way from nothing, or from whatever still runs, to a cluster
+// that works; down.go the way back. A part is one of the processes; each has
+// a file of its own that says with which arguments it runs and when it is
+// well. Nothing listens beyond loopback.
+package local
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+// Driver makes dev clusters out of processes.
+type Driver struct {
+	// Getenv is os.Getenv outside of tests.
+	Getenv func(string) string
+	// Executable is the path of this very binary, which is run as the
+	// controller, and as the sample where there is no nginx.
+	Executable string
+	// SampleArgs make Executable serve the sample that is described by the
+	// file whose path follows them.
+	SampleArgs []string
+	Now        func() time.Time
+	Rand       io.Reader
+	// Download is where etcd and kube-apiserver come from when they are not
+	// on this machine.
+	Download binaries.Source
+}
+
+var _ cluster.Driver = (*Driver)(nil)
+
+// Name implements cluster.Driver.
+func (*Driver) Name() string { return cluster.DriverLocal }
+
+func (d *Driver) finder() binaries.Finder { return binaries.Finder{Getenv: d.Getenv} }
+
+// stateDir is the folder that holds everything of one cluster. It is 0700,
+// files with keys are 0600.
+type stateDir string
+
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// root is the folder of all clusters, as the XDG base directory specification
+// has it.
+func (d *Driver) root() (string, error) {
+	if dir := d.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "kubectl-tlsgw"), nil
+	}
+	if home := d.Getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "state", "kubectl-tlsgw"), nil
+	}
+	return "", fail.Failed("no folder to keep the state of a dev cluster in: neither HOME nor XDG_STATE_HOME is set")
+}
+
+func (s stateDir) path(elem ...string) string {
+	return filepath.Join(append([]string{string(s)}, elem...)...)
+}
+
+func (s stateDir) log(part string) string    { return s.path("log", part+".log") }
+func (s stateDir) record(part string) string { return s.path("run", part+".json") }
+
+// make creates the folder and those in it.
+func (s stateDir) make() error {
+	for _, dir := range []string{"log", "run", "pki", "etcd", "envoy", "sample"} {
+		if err := os.MkdirAll(s.path(dir), dirMode); err != nil {
+			return fmt.Errorf("make the state folder: %w", err)
+		}
+	}
+	return nil
+}
+
+// write puts a file into the folder at once or not at all.
+func (s stateDir) write(content []byte, elem ...string) error {
+	path := s.path(elem...)
+	if err := os.WriteFile(path+".new", content, fileMode); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}

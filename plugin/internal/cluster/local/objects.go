@@ -1,0 +1,137 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/templates"
+)
+
+// applyBase applies what belongs to this version of the program: definitions,
+// the controller's rights and the GatewayClass.
+func (u *up) applyBase(ctx context.Context) error {
+	definitions, err := templates.CRDs(templates.Channel(u.GatewayAPI))
+	if err != nil {
+		return err
+	}
+	group, applying := errgroup.WithContext(ctx)
+	changes := make([]bool, len(definitions))
+	for i, definition := range definitions {
+		group.Go(func() (err error) {
+			changes[i], err = u.apply(applying, definition)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, definition := range definitions {
+		u.changed = u.changed || changes[i]
+		if err := u.clients.Wait(ctx, definition, "established", established); err != nil {
+			return err
+		}
+	}
+	objects, err := templates.Controller()
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		changed, err := u.apply(ctx, object)
+		if err != nil {
+			return err
+		}
+		u.changed = u.changed || changed
+	}
+	return nil
+}
+
+func (u *up) apply(ctx context.Context, object client.Object) (changed bool, err error) {
+	applied, err := u.clients.Apply(ctx, []client.Object{object}, kube.ApplyOptions{Force: true})
+	if err != nil {
+		return false, err
+	}
+	return applied[0].Change != kube.Unchanged, nil
+}
+
+func established(object client.Object) (bool, string) {
+	definition, ok := object.(*apiextensionsv1.CustomResourceDefinition)
+	if !ok {
+		return false, fmt.Sprintf("a %T", object)
+	}
+	for _, condition := range definition.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established {
+			return condition.Status == apiextensionsv1.ConditionTrue, condition.Message
+		}
+	}
+	return false, "no condition Established"
+}
+
+// ensureGateway makes the Gateway and its namespace where they are missing.
+// What the user has changed in them stays.
+func (u *up) ensureGateway(ctx context.Context) error {
+	objects, err := templates.Gateway(templates.GatewayValues{
+		Port: int32(u.HTTPPort), // #nosec G115 -- ports fit
+		Annotations: map[string]string{
+			contract.AnnotationEnvoyAdmin:   address(u.AdminPort),
+			contract.AnnotationEnvoyAddress: loopback,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return u.applyMissing(ctx, objects)
+}
+
+// ensureSampleObjects makes what describes the sample where it is missing,
+// and the ConfigMap with its CA as the sample is now.
+func (u *up) ensureSampleObjects(ctx context.Context) error {
+	objects, err := templates.LocalSample(templates.LocalSampleValues{
+		Host: sampleHost,
+		Port: int32(u.Ports.Sample), // #nosec G115 -- ports fit
+		CA:   string(u.bundle),
+	})
+	if err != nil {
+		return err
+	}
+	if err := u.applyMissing(ctx, objects); err != nil || u.Complete && !u.resampled {
+		return err
+	}
+	for _, object := range objects {
+		if object.GetName() != templates.SampleConfigMap {
+			continue
+		}
+		changed, err := u.apply(ctx, object)
+		if err != nil {
+			return err
+		}
+		u.changed = u.changed || changed
+	}
+	return nil
+}
+
+func (u *up) applyMissing(ctx context.Context, objects []client.Object) error {
+	for _, object := range objects {
+		there := &unstructured.Unstructured{}
+		there.SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
+		err := u.clients.Client.Get(ctx, client.ObjectKeyFromObject(object), there)
+		if err == nil {
+			continue
+		}
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("get %s %s: %w", there.GetKind(), object.GetName(), err)
+		}
+		if _, err := u.apply(ctx, object); err != nil {
+			return err
+		}
+		u.changed = true
+	}
+	return nil
+}

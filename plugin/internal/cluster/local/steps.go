@@ -1,0 +1,103 @@
+package local
+
+import (
+	"context"
+	"fmt"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+)
+
+// healed is what a step adds to its title when it had to start a part again.
+func healed(parts ...*running) string {
+	title := ""
+	for _, p := range parts {
+		if p.healed != "" {
+			title += fmt.Sprintf(" (%s %s)", p.title, p.healed)
+		}
+	}
+	return title
+}
+
+// well waits for the parts and tells whether one had to be started.
+func (u *up) well(ctx context.Context, parts ...*running) error {
+	for _, p := range parts {
+		if err := u.await(ctx, p); err != nil {
+			return err
+		}
+		u.changed = u.changed || p.exited != nil
+	}
+	return nil
+}
+
+func (u *up) stepAPIServer(ctx context.Context, s *started) (cluster.Done, error) {
+	if err := u.well(ctx, s.etcd, s.apiserver); err != nil {
+		return cluster.Done{}, err
+	}
+	version, err := apiVersion(u.discovery)
+	return cluster.Done{Title: " " + version + healed(s.etcd, s.apiserver)}, err
+}
+
+func (u *up) stepObjects(ctx context.Context, _ *started) (cluster.Done, error) {
+	return cluster.Done{}, u.applyBase(ctx)
+}
+
+func (u *up) stepController(ctx context.Context, _ *started) (cluster.Done, error) {
+	r, err := u.ensure(ctx, u.controller())
+	if err != nil {
+		return cluster.Done{}, err
+	}
+	err = u.well(ctx, r)
+	return cluster.Done{Title: healed(r)}, err
+}
+
+func (u *up) stepGateway(ctx context.Context, s *started) (cluster.Done, error) {
+	if err := u.ensureGateway(ctx); err != nil {
+		return cluster.Done{}, err
+	}
+	if u.options.NoWait {
+		u.changed = u.changed || s.envoy.exited != nil
+		return cluster.Done{Title: healed(s.envoy)}, nil
+	}
+	if err := u.well(ctx, s.envoy); err != nil {
+		return cluster.Done{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	gateway := &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{
+		Namespace: contract.DevGatewayNamespace, Name: contract.DevGatewayName,
+	}}
+	if err := u.clients.Wait(ctx, gateway, "programmed", programmed); err != nil {
+		return cluster.Done{}, u.explain(u.controller(), err)
+	}
+	answering := &running{part: s.envoy.part, exited: s.envoy.exited}
+	answering.check = u.checkGateway
+	return cluster.Done{Title: healed(s.envoy)}, u.explain(s.envoy.part, answering.poll(ctx, patience))
+}
+
+// programmed tells whether Envoy runs the Gateway as it is now.
+func programmed(object client.Object) (bool, string) {
+	gateway, ok := object.(*gatewayv1.Gateway)
+	if !ok {
+		return false, fmt.Sprintf("a %T", object)
+	}
+	condition := apimeta.FindStatusCondition(gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed))
+	if condition == nil {
+		return false, "no condition Programmed"
+	}
+	seen := fmt.Sprintf("Programmed=%s (%s: %s)", condition.Status, condition.Reason, condition.Message)
+	return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == gateway.Generation, seen
+}
+
+func (u *up) stepSample(ctx context.Context, s *started) (cluster.Done, error) {
+	if err := u.ensureSampleObjects(ctx); err != nil {
+		return cluster.Done{}, err
+	}
+	err := u.well(ctx, s.backend)
+	return cluster.Done{Title: healed(s.backend)}, err
+}

@@ -1,0 +1,353 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/gateway-api/pkg/consts"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/templates"
+)
+
+// up is one run of dev-up.
+type up struct {
+	settings
+	driver  *Driver
+	options cluster.Options
+	steps   *cluster.Steps
+	dir     stateDir
+	// found is true when there is such a cluster already.
+	found bool
+	// changed becomes true with the first thing that had to be done.
+	changed bool
+	// note is said at the end.
+	note string
+
+	kube         binaries.Kube
+	envoyPath    string
+	envoyVersion string
+	systemCA     string
+	// bundle is what the cluster is to trust for the sample; resampled is
+	// true when it is another one than before.
+	bundle    []byte
+	resampled bool
+	clients   *kube.Clients
+	discovery discovery.DiscoveryInterface
+}
+
+// Up implements cluster.Driver.
+func (d *Driver) Up(ctx context.Context, options cluster.Options, steps *cluster.Steps) (cluster.Summary, error) {
+	dir, release, err := d.open(ctx, options.Name, steps)
+	if err != nil {
+		return cluster.Summary{}, err
+	}
+	defer release()
+	u := &up{driver: d, options: options, steps: steps, dir: dir}
+	if err := u.prepare(ctx); err != nil {
+		return cluster.Summary{}, outcome(err, "nothing was changed")
+	}
+	if err := u.run(ctx); err != nil {
+		return cluster.Summary{}, u.giveUp(ctx, err)
+	}
+	if u.note != "" && u.changed {
+		steps.Say("%s", u.note)
+	}
+	return u.summary()
+}
+
+// open takes the lock of the cluster and gives its folder, which need not
+// exist.
+func (d *Driver) open(ctx context.Context, name string, steps *cluster.Steps) (stateDir, func(), error) {
+	root, err := d.root()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := os.MkdirAll(root, dirMode); err != nil {
+		return "", nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	dir := stateDir(root).path(name)
+	lock, err := daemon.Acquire(ctx, dir+".lock", func() {
+		steps.Say("Another dev-up or dev-down of %q is running: waiting for it.", name)
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return stateDir(dir), func() {
+		_ = lock.Release()  // it ends with this process anyway
+		_ = os.Remove(root) // only when no cluster is left
+	}, nil
+}
+
+// prepare decides everything that can be decided before anything is written
+// or started.
+func (u *up) prepare(ctx context.Context) (err error) {
+	stored, found, err := loadSettings(u.dir)
+	if err != nil {
+		return err
+	}
+	u.found, u.settings = found, stored
+	if found {
+		u.steps.Header("Healing dev cluster %q (driver local)", u.options.Name)
+		err = u.merge(u.options)
+	} else {
+		u.steps.Header("Creating dev cluster %q (driver local)", u.options.Name)
+		u.settings = newSettings(u.options)
+		err = u.chooseOwn(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if u.systemCA = u.SystemCAFile; u.systemCA == "" {
+		u.systemCA = systemBundle(u.driver.Getenv)
+	}
+	return u.findPrograms(ctx)
+}
+
+// chooseOwn makes the choices that a cluster keeps for its life.
+func (u *up) chooseOwn(ctx context.Context) (err error) {
+	for _, port := range []portUse{{u.HTTPPort, "--http-port"}, {u.AdminPort, "--admin-port"}} {
+		if err := port.checkFree(ctx); err != nil {
+			return err
+		}
+	}
+	if u.Ports, err = choosePorts(ctx); err != nil {
+		return err
+	}
+	u.Kubeconfig.Files, err = u.driver.kubeconfigFiles(u.options.Kubeconfig)
+	return err
+}
+
+// findPrograms keeps to those that a cluster was made with, so that it is
+// checked and healed whatever the environment says now.
+func (u *up) findPrograms(ctx context.Context) (err error) {
+	finder := u.driver.finder()
+	if u.options.Envoy == "" && u.Programs.Envoy != "" {
+		u.options.Envoy = u.Programs.Envoy
+	}
+	if u.envoyPath, err = finder.Envoy(u.options.Envoy); err != nil {
+		return err
+	}
+	if u.envoyVersion, err = binaries.EnvoyVersion(ctx, u.envoyPath); err != nil {
+		return err
+	}
+	if u.options.KubeAssets == "" && u.Programs.Etcd != "" {
+		u.kube = binaries.Kube{Etcd: u.Programs.Etcd, APIServer: u.Programs.APIServer}
+	} else if u.kube, err = finder.Kube(u.options.KubeAssets); errors.Is(err, binaries.ErrNoKube) {
+		title := fmt.Sprintf("download of etcd and kube-apiserver 1.%d", binaries.KubeMinor)
+		err = u.steps.Run(ctx, title, func(ctx context.Context) (done cluster.Done, err error) {
+			u.kube, err = finder.Download(ctx, u.driver.Download)
+			return done, err
+		})
+	}
+	u.Programs = programs{Etcd: u.kube.Etcd, APIServer: u.kube.APIServer, Envoy: u.envoyPath}
+	return err
+}
+
+// run makes what is missing, in the order in which one needs the other; what
+// can start early does.
+func (u *up) run(ctx context.Context) error {
+	if err := u.materialise(); err != nil {
+		return err
+	}
+	parts, err := u.startEarly(ctx)
+	if err != nil {
+		return err
+	}
+	steps := []struct {
+		title string
+		run   func(context.Context, *started) (cluster.Done, error)
+	}{
+		{"etcd and kube-apiserver", u.stepAPIServer},
+		{fmt.Sprintf("Gateway API %s (%s), kgateway v1alpha1", consts.BundleVersion, u.GatewayAPI), u.stepObjects},
+		{"controller (this binary)", u.stepController},
+		{fmt.Sprintf("Envoy %s, gateway %s/%s on localhost:%d", u.envoyVersion,
+			contract.DevGatewayNamespace, contract.DevGatewayName, u.HTTPPort), u.stepGateway},
+		{fmt.Sprintf("sample svc/%s, TLS on %d, CA in configmap/%s%s", templates.SampleName,
+			templates.SamplePort, templates.SampleConfigMap, u.Break.Title()), u.stepSample},
+	}
+	if !u.Sample {
+		steps = steps[:len(steps)-1]
+	}
+	for _, step := range steps {
+		err := u.steps.Run(ctx, step.title, func(ctx context.Context) (cluster.Done, error) {
+			before := u.changed
+			// A step of a cluster that was well is not worth a line.
+			u.changed = !u.found
+			done, err := step.run(ctx, parts)
+			done.Nothing = !u.changed
+			u.changed = u.changed || before
+			if done.Title != "" {
+				done.Title = step.title + done.Title
+			}
+			return done, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return u.finish(ctx)
+}
+
+// materialise writes all files that the parts read.
+func (u *up) materialise() (err error) {
+	if err := u.dir.make(); err != nil {
+		return err
+	}
+	if err := u.save(u.dir); err != nil {
+		return err
+	}
+	if err := u.driver.ensureCredentials(u.dir); err != nil {
+		return err
+	}
+	if u.Sample {
+		if u.bundle, u.resampled, err = u.driver.ensureSample(u.dir, u.Break); err != nil {
+			return err
+		}
+	}
+	for _, file := range []struct{ user, path string }{
+		{adminCert, kubeconfigFile}, {controllerCert, "pki/" + controllerKubeconfig},
+	} {
+		content, err := u.dir.kubeconfigFor(file.user, u.contextName(), u.Ports.APIServer)
+		if err != nil {
+			return err
+		}
+		if err := u.dir.write(content, file.path); err != nil {
+			return err
+		}
+	}
+	return u.connect()
+}
+
+// kubeconfigFile is the cluster's own copy of what dev-up adds to the user's
+// kubeconfig.
+const kubeconfigFile = "kubeconfig"
+
+func (u *up) contextName() string { return cluster.ContextName(cluster.DriverLocal, u.options.Name) }
+
+func (u *up) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", u.dir.path(kubeconfigFile))
+	if err != nil {
+		return fmt.Errorf("connect to the dev cluster: %w", err)
+	}
+	if u.clients, err = kube.NewForConfig(config, ""); err != nil {
+		return err
+	}
+	if u.discovery, err = discovery.NewDiscoveryClientForConfig(u.clients.Config); err != nil {
+		return fmt.Errorf("connect to the dev cluster: %w", err)
+	}
+	return nil
+}
+
+// started are the parts that the steps wait for.
+type started struct{ etcd, apiserver, envoy, backend *running }
+
+// startEarly starts what needs nothing else to start, so that it starts while
+// the API server does.
+func (u *up) startEarly(ctx context.Context) (*started, error) {
+	s := &started{}
+	var err error
+	if s.etcd, err = u.ensure(ctx, u.etcd()); err != nil {
+		return nil, err
+	}
+	if s.apiserver, err = u.ensure(ctx, u.apiserver()); err != nil {
+		return nil, err
+	}
+	if u.Sample {
+		backend, err := u.backend(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if s.backend, err = u.ensure(ctx, backend); err != nil {
+			return nil, err
+		}
+	}
+	envoy, err := u.envoy()
+	if err != nil {
+		return nil, err
+	}
+	s.envoy, err = u.ensure(ctx, envoy)
+	return s, err
+}
+
+// finish makes the cluster known to kubectl.
+func (u *up) finish(ctx context.Context) error {
+	ours, err := clientcmd.LoadFromFile(u.dir.path(kubeconfigFile))
+	if err != nil {
+		return fmt.Errorf("read kubeconfig of the dev cluster: %w", err)
+	}
+	there, _, err := u.Kubeconfig.installed(u.contextName(), ours)
+	if err != nil {
+		return err
+	}
+	if there && u.Complete {
+		return nil
+	}
+	u.changed = true
+	u.Complete = true
+	if !there {
+		// What undoes it is saved first, so that nothing stays behind
+		// whenever this command ends.
+		if err := u.Kubeconfig.plan(u.contextName()); err != nil {
+			return err
+		}
+	}
+	if err := u.save(u.dir); err != nil || there {
+		return err
+	}
+	return u.Kubeconfig.install(ctx, u.contextName(), ours)
+}
+
+func (u *up) summary() (cluster.Summary, error) {
+	ours, err := clientcmd.LoadFromFile(u.dir.path(kubeconfigFile))
+	if err != nil {
+		return cluster.Summary{}, fmt.Errorf("read kubeconfig of the dev cluster: %w", err)
+	}
+	_, current, err := u.Kubeconfig.installed(u.contextName(), ours)
+	return cluster.Summary{
+		Context: u.contextName(), Current: current, Changed: u.changed, Created: !u.found, Sample: u.Sample,
+	}, err
+}
+
+const cleanUpTimeout = 30 * time.Second
+
+// giveUp cleans up after a cluster that could not be made. One that was there
+// before is left as it is.
+func (u *up) giveUp(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = fail.Failed("interrupted")
+	}
+	switch {
+	case u.found:
+		return outcome(err, fmt.Sprintf("what still runs was left alone (logs: %s; kubectl tlsgw dev-down removes it all)", u.dir.path("log")))
+	case u.options.Retain:
+		return outcome(err, fmt.Sprintf("everything was kept for a look (logs: %s; kubectl tlsgw dev-down removes it all)", u.dir.path("log")))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer cancel()
+	if _, cleanErr := u.dir.remove(ctx, u.contextName(), u.Kubeconfig); cleanErr != nil {
+		return outcome(errors.Join(err, cleanErr), "not everything could be removed: try kubectl tlsgw dev-down")
+	}
+	return outcome(err, "nothing is left of it (--retain keeps it for a look)")
+}
+
+// outcome adds to an error what became of the cluster.
+func outcome(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	if failure, ok := errors.AsType[*fail.Error](err); ok {
+		return failure.WithOutcome(what)
+	}
+	return fail.Failed("%w", err).WithOutcome(what)
+}
