@@ -1,0 +1,83 @@
+package devcluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Part is a background process of the cluster.
+type Part struct {
+	Name string
+	PID  int
+}
+
+// record is what the plugin notes about a process that it has started.
+type record struct {
+	PID  int      `json:"pid"`
+	Argv []string `json:"argv"`
+}
+
+// Parts are the background processes by name, as the state folder has them;
+// none when there is no such folder.
+func (c *Cluster) Parts() (map[string]Part, error) {
+	parts := map[string]Part{}
+	err := c.eachState(func(path string) error {
+		if filepath.Ext(path) != ".json" {
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Clean(path))
+		if err != nil {
+			return err
+		}
+		var r record
+		if json.Unmarshal(text, &r) == nil && r.PID > 0 && len(r.Argv) > 0 {
+			name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+			parts[name] = Part{Name: name, PID: r.PID}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read process records: %w", err)
+	}
+	return parts, nil
+}
+
+// logTail is how much of each log Logs returns, in bytes.
+const logTail = 6000
+
+// Logs are the ends of the logs of all parts, by file name.
+func (c *Cluster) Logs() (map[string]string, error) {
+	logs := map[string]string{}
+	err := c.eachState(func(path string) error {
+		if filepath.Ext(path) != ".log" {
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Clean(path))
+		if err != nil {
+			return err
+		}
+		logs[filepath.Base(path)] = string(text[max(0, len(text)-logTail):])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read logs: %w", err)
+	}
+	return logs, nil
+}
+
+// eachState calls visit with each regular file of the state folder.
+func (c *Cluster) eachState(visit func(path string) error) error {
+	return filepath.WalkDir(c.StateHome(), func(path string, entry fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return visit(path)
+	})
+}

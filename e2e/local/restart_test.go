@@ -1,0 +1,132 @@
+//go:build e2e
+
+package local
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// xdsUpdates are Envoy's counters of accepted xDS answers, for clusters,
+// endpoints, listeners, routes and secrets.
+const xdsUpdates = `^(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\..*|cluster\.(kube|backend)_.*|sds\..*)\.(update_success|update_rejected|config_reload)$`
+
+// While the controller is away, Envoy goes on; when it is back, it has
+// nothing to send.
+func testControllerKilled(t *testing.T, s *suite) {
+	a := s.app(t, s.namespace(t, "killed"), "app")
+	a.start(t)
+	s.settled(t)
+	began := time.Now()
+	stream := s.stream(t, a.host)
+	flowing(t, stream, began, steady)
+	before := s.updates(t)
+	versions := s.versions(t)
+
+	s.kill(t, "controller")
+	s.awaitStat(t, "control_plane.connected_state", 0)
+	flowing(t, stream, time.Now(), steady)
+	if up, err := s.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if !strings.Contains(up.Stdout+up.Stderr, "controller") {
+		t.Errorf("dev-up does not say that it started the controller again:\n%s", up)
+	}
+	s.awaitStat(t, "control_plane.connected_state", 1)
+
+	// Its word on a new policy shows that it has seen and translated
+	// everything; the policy itself moves nothing in Envoy.
+	a.apply(t, "policy", "NAME", "no-such-service")
+	s.awaitCondition(t, backendTLSPolicy, a.namespace, "no-such-service", "Accepted",
+		metav1.ConditionFalse, string(gatewayv1.PolicyReasonTargetNotFound))
+	hold(t, time.Second, func(context.Context) (bool, string) {
+		diff := cmp.Diff(before, s.updates(t))
+		return diff == "", "updates that Envoy took (-before +after the restart):\n" + diff
+	})
+	if diff := cmp.Diff(versions, s.versions(t)); diff != "" {
+		t.Errorf("versions that Envoy has (-before +after the restart):\n%s", diff)
+	}
+	samples := stream.Stop()
+	t.Logf("%s", samples.Summary(began))
+	if failed := samples.Failed(); len(failed) > 0 {
+		t.Errorf("requests failed: %s", failed.Summary(began))
+	}
+}
+
+// kill ends a part of the dev cluster without warning, and waits until it is
+// gone.
+func (s *suite) kill(t *testing.T, name string) {
+	t.Helper()
+	parts, err := s.Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, ok := parts[name]
+	if !ok {
+		t.Fatalf("no part %q among %v", name, slices.Collect(maps.Keys(parts)))
+	}
+	process, err := os.FindProcess(part.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Kill(); err != nil {
+		t.Fatalf("kill %s: %v", name, err)
+	}
+	poll(t, soon, name+" is gone", func(context.Context) (bool, string) {
+		return !running(part.PID), "it runs"
+	})
+}
+
+// settled waits until Envoy's configuration has not changed for a moment: the
+// controller takes away what is unused a little later.
+func (s *suite) settled(t *testing.T) {
+	t.Helper()
+	const quiet = 2 * time.Second
+	last, since := s.updates(t), time.Now()
+	poll(t, 6*soon, "no more updates", func(context.Context) (bool, string) {
+		if now := s.updates(t); !maps.Equal(now, last) {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > quiet, fmt.Sprint(last)
+	})
+}
+
+func (s *suite) updates(t *testing.T) map[string]uint64 {
+	t.Helper()
+	stats, err := s.Stats(t.Context(), xdsUpdates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stats
+}
+
+// versions are the gauges that hash the version of each xDS type.
+func (s *suite) versions(t *testing.T) map[string]uint64 {
+	t.Helper()
+	stats, err := s.Stats(t.Context(), `^(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\..*|sds\..*)\.version$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stats
+}
+
+func (s *suite) awaitStat(t *testing.T, name string, want uint64) {
+	t.Helper()
+	poll(t, 2*soon, fmt.Sprintf("%s is %d", name, want), func(ctx context.Context) (bool, string) {
+		stats, err := s.Stats(ctx, "^"+strings.ReplaceAll(name, ".", `\.`)+"$")
+		if err != nil {
+			return false, err.Error()
+		}
+		value, ok := stats[name]
+		return ok && value == want, fmt.Sprint(stats)
+	})
+}
