@@ -21,7 +21,7 @@ var manifests embed.FS
 
 // render fills values into a file of manifests and reads the objects in it.
 func render(name string, values any) ([]client.Object, error) {
-	file, err := template.New(name + ".yaml").
+	file, err := template.New(name+".yaml").
 		Option("missingkey=error").
 		Funcs(template.FuncMap{"json": asJSON}).
 		ParseFS(manifests, "manifests/"+name+".yaml")

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -206,6 +207,39 @@ func TestCRDs(t *testing.T) {
 	}
 	if _, err := CRDs("stable"); err == nil || !strings.Contains(err.Error(), `"stable"`) {
 		t.Errorf("an unknown channel: %v", err)
+	}
+}
+
+// TestFields holds that kubectl explain says something about every field of
+// ours, and that no number is admitted that its Go type cannot hold.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	definitions, err := KgatewayCRDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, definition := range definitions {
+		schema := definition.Spec.Versions[0].Schema.OpenAPIV3Schema
+		for _, top := range []string{"spec", "status"} {
+			checkField(t, definition.Spec.Names.Kind+"."+top, schema.Properties[top])
+		}
+	}
+}
+
+func checkField(t *testing.T, path string, schema apiextensionsv1.JSONSchemaProps) {
+	t.Helper()
+	if schema.Description == "" {
+		t.Errorf("%s has no description", path)
+	}
+	inSpec := strings.Contains(path, ".spec")
+	if inSpec && schema.Type == "integer" && (schema.Maximum == nil || schema.Minimum == nil) {
+		t.Errorf("%s has no bounds", path)
+	}
+	for name, property := range schema.Properties {
+		checkField(t, path+"."+name, property)
+	}
+	if schema.Items != nil && schema.Items.Schema.Type == "object" {
+		checkField(t, path+"[]", *schema.Items.Schema)
 	}
 }
 

@@ -96,9 +96,10 @@ type Host struct {
 	// +kubebuilder:validation:MinLength=1
 	Host string `json:"host"`
 
-	// Port is a TCP port, 1 to 65535 (Envoy: socket_address.port_value). The
-	// controller refuses other values.
+	// Port is a TCP port (Envoy: socket_address.port_value).
 	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port"`
 }
 

@@ -69,6 +69,7 @@ type BackendConfigPolicySpec struct {
 	// per_connection_buffer_limit_bytes). Default: Envoy's, 1 MiB.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	PerConnectionBufferLimitBytes *int32 `json:"perConnectionBufferLimitBytes,omitempty"`
 
 	// DNS tunes how the proxy resolves the DNS names of a target.
@@ -130,7 +131,7 @@ type BackendConfigPolicySpec struct {
 
 // TargetRef names an object in the policy's namespace.
 //
-// +kubebuilder:validation:XValidation:rule="self.group + '/' + self.kind in ['/Service', 'gateway.kgateway.dev/Backend', 'networking.istio.io/Hostname']",message="a target is a Service (group \"\"), a Backend (group gateway.kgateway.dev) or a Hostname (group networking.istio.io)"
+// +kubebuilder:validation:XValidation:rule="(self.group == \"\" && self.kind == 'Service') || (self.group == 'gateway.kgateway.dev' && self.kind == 'Backend') || (self.group == 'networking.istio.io' && self.kind == 'Hostname')",message="a target is a Service (group \"\"), a Backend (group gateway.kgateway.dev) or a Hostname (group networking.istio.io)"
 type TargetRef struct {
 	// Group is the API group of the target: empty for a Service,
 	// gateway.kgateway.dev for a Backend.
@@ -147,7 +148,7 @@ type TargetRef struct {
 
 // TargetSelector chooses objects in the policy's namespace by their labels.
 //
-// +kubebuilder:validation:XValidation:rule="self.group + '/' + self.kind in ['/Service', 'gateway.kgateway.dev/Backend', 'networking.istio.io/Hostname']",message="a target is a Service (group \"\"), a Backend (group gateway.kgateway.dev) or a Hostname (group networking.istio.io)"
+// +kubebuilder:validation:XValidation:rule="(self.group == \"\" && self.kind == 'Service') || (self.group == 'gateway.kgateway.dev' && self.kind == 'Backend') || (self.group == 'networking.istio.io' && self.kind == 'Hostname')",message="a target is a Service (group \"\"), a Backend (group gateway.kgateway.dev) or a Hostname (group networking.istio.io)"
 type TargetSelector struct {
 	// Group is the API group of the targets: empty for Services,
 	// gateway.kgateway.dev for Backends.

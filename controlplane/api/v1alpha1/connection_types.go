@@ -28,6 +28,7 @@ type TCPKeepalive struct {
 	// connection is closed (Envoy: keepalive_probes). Default: the system's.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	KeepAliveProbes *int32 `json:"keepAliveProbes,omitempty"`
 
 	// KeepAliveTime is how long a connection is idle before the first probe
@@ -73,24 +74,28 @@ type CircuitBreakers struct {
 	// Default: Envoy's, 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxConnections *int32 `json:"maxConnections,omitempty"`
 
 	// MaxPendingRequests is the limit of requests that wait for a connection
 	// (Envoy: max_pending_requests). Default: Envoy's, 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxPendingRequests *int32 `json:"maxPendingRequests,omitempty"`
 
 	// MaxRequests is the limit of requests under way (Envoy: max_requests).
 	// Default: Envoy's, 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxRequests *int32 `json:"maxRequests,omitempty"`
 
 	// MaxRetries is the limit of retries under way (Envoy: max_retries).
 	// Default: Envoy's, 3.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxRetries *int32 `json:"maxRetries,omitempty"`
 
 	// TrackRemaining publishes how much is left of each limit as a gauge

@@ -16,12 +16,14 @@ type HealthCheck struct {
 	// (Envoy: unhealthy_threshold).
 	// +required
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	UnhealthyThreshold int32 `json:"unhealthyThreshold"`
 
 	// HealthyThreshold is how many successes in a row bring an endpoint back
 	// (Envoy: healthy_threshold).
 	// +required
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	HealthyThreshold int32 `json:"healthyThreshold"`
 
 	// HTTP probes with an HTTP request; 200 is success.
@@ -98,6 +100,7 @@ type OutlierDetection struct {
 	// 0 turns this off (Envoy: consecutive_5xx).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	// +kubebuilder:default=5
 	Consecutive5xx *int32 `json:"consecutive5xx,omitempty"`
 
@@ -142,6 +145,7 @@ type OutlierDetection struct {
 	// consecutive_local_origin_failure). Default: Envoy's, 5.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ConsecutiveLocalOriginFailure *int32 `json:"consecutiveLocalOriginFailure,omitempty"`
 
 	// EnforcingConsecutiveLocalOriginFailure is the chance, in percent, that

@@ -14,6 +14,7 @@ type CommonHTTPProtocolOptions struct {
 	// max_headers_count). Default: Envoy's, 100.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxHeadersCount *int32 `json:"maxHeadersCount,omitempty"`
 
 	// MaxStreamDuration limits the life of one request and its response
@@ -26,6 +27,7 @@ type CommonHTTPProtocolOptions struct {
 	// max_requests_per_connection). Default: no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	MaxRequestsPerConnection *int32 `json:"maxRequestsPerConnection,omitempty"`
 }
 
@@ -59,14 +61,14 @@ type HTTP2ProtocolOptions struct {
 	// a number or a quantity as 1Mi, from 65535 to 2147483647 (Envoy:
 	// initial_stream_window_size). Default: Envoy's, 256 MiB.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? int(self) >= 65535 && int(self) <= 2147483647 : quantity(string(self)).isInteger() && quantity(string(self)).asInteger() >= 65535 && quantity(string(self)).asInteger() <= 2147483647",message="initialStreamWindowSize must be from 65535 to 2147483647 bytes"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('65535')) >= 0 && quantity(string(self)).compareTo(quantity('2147483647')) <= 0",message="initialStreamWindowSize must be from 65535 to 2147483647 bytes"
 	InitialStreamWindowSize *resource.Quantity `json:"initialStreamWindowSize,omitempty"`
 
 	// InitialConnectionWindowSize is the flow-control window of a connection
 	// in bytes, a number or a quantity as 1Mi, from 65535 to 2147483647
 	// (Envoy: initial_connection_window_size). Default: Envoy's, 256 MiB.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? int(self) >= 65535 && int(self) <= 2147483647 : quantity(string(self)).isInteger() && quantity(string(self)).asInteger() >= 65535 && quantity(string(self)).asInteger() <= 2147483647",message="initialConnectionWindowSize must be from 65535 to 2147483647 bytes"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('65535')) >= 0 && quantity(string(self)).compareTo(quantity('2147483647')) <= 0",message="initialConnectionWindowSize must be from 65535 to 2147483647 bytes"
 	InitialConnectionWindowSize *resource.Quantity `json:"initialConnectionWindowSize,omitempty"`
 
 	// MaxConcurrentStreams is how many requests share a connection at once

@@ -72,6 +72,8 @@ type LeastRequest struct {
 	// ChoiceCount is how many endpoints are compared (Envoy: choice_count).
 	// +optional
 	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	ChoiceCount *int32 `json:"choiceCount,omitempty"`
 
 	// SlowStart sends less to an endpoint that is new.
@@ -115,12 +117,14 @@ type RingHash struct {
 	// minimum_ring_size).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	MinimumRingSize *int64 `json:"minimumRingSize,omitempty"`
 
 	// MaximumRingSize is the greatest number of entries (Envoy:
 	// maximum_ring_size).
 	// +optional
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9007199254740991
 	MaximumRingSize *int64 `json:"maximumRingSize,omitempty"`
 
 	// UseHostnameForHashing hashes the DNS names of endpoints in place of
@@ -235,6 +239,7 @@ type PreferLocal struct {
 	// no part (Envoy: min_cluster_size).
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=9007199254740991
 	// +kubebuilder:default=6
 	MinEndpointsThreshold *int64 `json:"minEndpointsThreshold,omitempty"`
 
@@ -257,6 +262,7 @@ type ForceLocal struct {
 	// min_size).
 	// +optional
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2147483647
 	// +kubebuilder:default=1
 	MinEndpointsInZoneThreshold *int32 `json:"minEndpointsInZoneThreshold,omitempty"`
 }
