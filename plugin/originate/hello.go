@@ -1,0 +1,186 @@
+package originate
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+)
+
+// helloTimeout bounds connecting and shaking hands.
+const helloTimeout = 10 * time.Second
+
+// contact is what came of shaking hands with the backend.
+type contact struct {
+	// presented is nil when nothing was.
+	presented *probe.Presented
+	// dialErr and handshakeErr say why.
+	dialErr      error
+	handshakeErr *probe.HandshakeError
+	// widest is what the backend speaks when nothing is ruled out, after a
+	// handshake within the policy's limits found no version in common.
+	widest *probe.Presented
+}
+
+// shakeHands offers what Envoy would offer.
+func (r *run) shakeHands(ctx context.Context, serverName string) (contact, error) {
+	hello := probe.Hello{
+		ServerName: serverName, ALPN: r.spec.ALPN,
+		MinVersion: version(r.spec.MinTLS, tls.VersionTLS12),
+		MaxVersion: version(r.spec.MaxTLS, tls.VersionTLS13),
+	}
+	hello.MinVersion = min(hello.MinVersion, hello.MaxVersion)
+	found, err := r.shakeHandsOnce(ctx, hello)
+	if err != nil {
+		return found, err
+	}
+	if failure := found.handshakeErr; failure != nil && failure.Failure == probe.ProtocolVersion {
+		again, err := r.shakeHandsOnce(ctx, probe.Hello{ServerName: serverName})
+		if err != nil {
+			return found, err
+		}
+		found.widest = again.presented
+	}
+	return found, nil
+}
+
+func (r *run) shakeHandsOnce(ctx context.Context, hello probe.Hello) (contact, error) {
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	conn, err := r.backend.dial(ctx)
+	if failure, ok := errors.AsType[*fail.Error](err); ok {
+		return contact{}, failure // the cluster does not let us, or is gone
+	}
+	if err != nil {
+		return contact{dialErr: err}, nil
+	}
+	presented, err := probe.Handshake(ctx, conn, hello)
+	if failure, ok := errors.AsType[*probe.HandshakeError](err); ok {
+		return contact{presented: failure.Presented, handshakeErr: failure}, nil
+	}
+	if err != nil {
+		return contact{}, fmt.Errorf("shake hands with %s: %w", r.spec.Target, err)
+	}
+	return contact{presented: presented}, nil
+}
+
+func version(text string, otherwise uint16) uint16 {
+	versions := map[string]uint16{
+		"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13,
+	}
+	if v, ok := versions[text]; ok {
+		return v
+	}
+	return otherwise
+}
+
+// contactFinding judges a contact that did not come about; nil for a good one.
+func (r *run) contactFinding() *finding {
+	if err := r.contact.dialErr; err != nil {
+		return r.dialFinding(err)
+	}
+	if err := r.contact.handshakeErr; err != nil {
+		return r.handshakeFinding(err)
+	}
+	return nil
+}
+
+func (r *run) dialFinding(err error) *finding {
+	target := r.spec.Target
+	found := &finding{message: fmt.Sprintf("%s cannot be reached: %v", target, err), warning: r.backend.outside}
+	if errors.Is(err, kube.ErrNoEndpoints) {
+		found.code = diagnose.NoEndpoints
+		found.message = fmt.Sprintf("%s port %d has no ready endpoints", target, r.backend.port)
+		found.fix = fmt.Sprintf("kubectl get endpointslices -n %s -l kubernetes.io/service-name=%s", r.spec.Namespace, target.Name)
+		return found
+	}
+	switch probe.ClassifyDial(err) {
+	case probe.Refused:
+		found.code = diagnose.ConnectionRefused
+		found.message = fmt.Sprintf("%s refuses connections: nothing listens there", target)
+		found.details = []string{err.Error()}
+		found.fix = "check that the backend runs, and on which port"
+	case probe.Timeout:
+		found.code = diagnose.ConnectTimeout
+	case probe.NameNotResolved:
+		found.code = diagnose.NameNotResolved
+	case probe.Reset, probe.Closed:
+		found.code = diagnose.ConnectionReset
+	default:
+	}
+	if found.warning {
+		found.message += " (from this machine; the gateway may see it differently)"
+	}
+	return found
+}
+
+func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
+	target := r.spec.Target
+	found := &finding{message: fmt.Sprintf("%s does not complete a TLS handshake: %v", target, err.Err)}
+	switch err.Failure {
+	case probe.Refused: // through a port-forward it shows this late
+		return r.dialFinding(err)
+	case probe.NotTLS:
+		found.code = diagnose.NotTLS
+		found.message = fmt.Sprintf("%s speaks plaintext on that port, not TLS", target)
+		if err.Answer != "" {
+			found.details = []string{fmt.Sprintf("it answered: %q", err.Answer)}
+		}
+		found.fix = "choose the port that speaks TLS (--port), or let the backend speak TLS"
+	case probe.ProtocolVersion:
+		r.versionFinding(found)
+	case probe.UnrecognizedName:
+		found.code = diagnose.SNIRejected
+		found.message = fmt.Sprintf("%s does not serve the name %q", target, r.spec.SNI)
+		found.fix = "give the name that it serves with --sni"
+	case probe.CertificateRequired:
+		found.code = diagnose.ClientCertificateRequired
+		found.message = fmt.Sprintf("%s wants a client certificate", target)
+		found.offer = []string{"client-cert", "secret/NAME"}
+		found.why = "a Secret with tls.crt, tls.key and ca.crt"
+		found.warning = r.spec.ClientCertificate != ""
+	case probe.NoApplicationProtocol:
+		found.code = diagnose.ALPNMismatch
+		found.message = fmt.Sprintf("%s speaks none of the protocols %v", target, r.spec.ALPN)
+		found.offer = []string{"alpn", ""}
+	case probe.HandshakeRefused:
+		found.code = diagnose.CipherMismatch
+	case probe.Timeout:
+		found.code = diagnose.HandshakeTimeout
+		found.message = fmt.Sprintf("%s takes the connection, and does not answer a TLS handshake", target)
+	case probe.Reset, probe.Closed:
+		found.code = diagnose.ConnectionReset
+	default:
+	}
+	return found
+}
+
+// versionFinding offers the version that the backend does speak.
+func (r *run) versionFinding(found *finding) {
+	found.code = diagnose.ProtocolVersionMismatch
+	lowest := r.spec.MinTLS
+	if lowest == "" {
+		lowest = "1.2 (Envoy's default)"
+	}
+	found.message = fmt.Sprintf("%s speaks no version of TLS from %s on", r.spec.Target, lowest)
+	if r.spec.MaxTLS != "" {
+		found.message = fmt.Sprintf("%s speaks no version of TLS from %s to %s", r.spec.Target, lowest, r.spec.MaxTLS)
+	}
+	if r.contact.widest == nil {
+		return
+	}
+	spoken := tls.VersionName(r.contact.widest.Version)
+	found.details = []string{"it speaks " + spoken}
+	number := spoken[len("TLS "):]
+	if r.contact.widest.Version < version(r.spec.MinTLS, tls.VersionTLS12) {
+		found.offer = []string{"min-tls", number}
+	} else {
+		found.offer = []string{"max-tls", number}
+	}
+}

@@ -1,0 +1,128 @@
+package originate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/scaffold"
+)
+
+// await waits until a controller has accepted the policy and, where a route
+// leads to the backend, until Envoy has the settings and has shaken hands.
+// live is what was seen of the Gateway before the apply, or why nothing was.
+func (r *run) await(ctx context.Context, applied []kube.Applied, live *liveGateway, liveErr error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
+	defer cancel()
+	began := time.Now()
+	generation := r.generationOf(applied)
+	controller, err := r.awaitAccepted(ctx, generation)
+	if err != nil {
+		return r.notLive(err)
+	}
+	text := fmt.Sprintf("Accepted by %s in %s", controller, seconds(time.Since(began)))
+	if r.spec.Route == nil {
+		r.say("%s. No route was asked for (--expose HOSTNAME makes one). Check it: %s", text, r.verifyCommand())
+		return nil
+	}
+	if liveErr != nil {
+		return r.notLive(liveErr)
+	}
+	if err := live.awaitCluster(ctx); err != nil {
+		return r.notLive(err)
+	}
+	text += fmt.Sprintf(", in Envoy in %s", seconds(time.Since(began)))
+	if err := live.awaitHandshake(ctx, generation); err != nil {
+		return r.notLive(err)
+	}
+	r.say("%s, handshake in %s. Check it: %s", text, seconds(time.Since(began)), r.verifyCommand())
+	return nil
+}
+
+// generationOf is the policy's, as applied.
+func (r *run) generationOf(applied []kube.Applied) int64 {
+	for _, one := range applied {
+		if one.Object.GetKind() == string(r.spec.Policy) {
+			return one.Object.GetGeneration()
+		}
+	}
+	return 0
+}
+
+// notLive says that the objects stay, though the wait for them failed.
+func (r *run) notLive(err error) error {
+	failure := asFailure(err)
+	if failure.Fix == "" {
+		failure.Fix = r.verifyCommand()
+	}
+	failure.Outcome = "everything was applied and stays"
+	return failure
+}
+
+// awaitAccepted gives the name of the controller that accepted the policy. A
+// refusal ends the wait.
+func (r *run) awaitAccepted(ctx context.Context, generation int64) (string, error) {
+	policy := r.policyObject()
+	var controller, refused string
+	condition := func(object client.Object) (bool, string) {
+		seen := "no controller has said anything about it"
+		for _, ancestor := range ancestorsOf(object) {
+			accepted := meta.FindStatusCondition(ancestor.Conditions, string(gatewayv1.PolicyConditionAccepted))
+			if accepted == nil || accepted.ObservedGeneration < generation {
+				continue
+			}
+			seen = fmt.Sprintf("%s says Accepted=%s, %s: %s", shortController(ancestor.ControllerName),
+				accepted.Status, accepted.Reason, accepted.Message)
+			if accepted.Status != "True" {
+				refused = seen
+				continue
+			}
+			controller, refused = shortController(ancestor.ControllerName), ""
+			return true, seen
+		}
+		return false, seen
+	}
+	err := r.clients.Wait(ctx, policy, "accepted", condition)
+	if err != nil && refused != "" {
+		return "", fail.Failed("%s/%s is not accepted: %s", r.spec.Policy, r.spec.PolicyName(), refused)
+	}
+	return controller, err
+}
+
+func (r *run) policyObject() client.Object {
+	var policy client.Object = &gatewayv1.BackendTLSPolicy{}
+	if r.spec.Policy == scaffold.BackendConfigPolicy {
+		policy = &v1alpha1.BackendConfigPolicy{}
+	}
+	policy.SetNamespace(r.spec.Namespace)
+	policy.SetName(r.spec.PolicyName())
+	return policy
+}
+
+func ancestorsOf(object client.Object) []gatewayv1.PolicyAncestorStatus {
+	switch policy := object.(type) {
+	case *gatewayv1.BackendTLSPolicy:
+		return policy.Status.Ancestors
+	case *v1alpha1.BackendConfigPolicy:
+		return policy.Status.Ancestors
+	default:
+		return nil
+	}
+}
+
+func shortController(name gatewayv1.GatewayController) string {
+	if name == contract.ControllerName {
+		return "tlsgw"
+	}
+	return string(name)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }
