@@ -2,6 +2,7 @@ package xds
 
 import (
 	"context"
+	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -22,8 +23,16 @@ func (s *Server) DeltaAggregatedResources(grpcStream deltaServerStream) error {
 	if err != nil {
 		return err
 	}
-	defer stream.gateway.leave(stream)
 	wrapped := &deltaStream{deltaServerStream: grpcStream, stream: stream, requests: newRequests(ctx, first, grpcStream.Recv)}
+	stream.returning = returning{
+		since:   time.Now(),
+		holding: len(first.GetInitialResourceVersions()) > 0,
+		nudge:   wrapped.nudge,
+	}
+	if err := stream.enter(); err != nil {
+		return err
+	}
+	defer stream.gateway.leave(stream)
 	err = delta.NewServer(ctx, stream, nil).DeltaStreamHandler(wrapped, resource.AnyType)
 	return outcome(ctx, err)
 }
@@ -39,58 +48,112 @@ type deltaStream struct {
 	deltaServerStream
 	stream   *stream
 	requests *requests[*discoveryv3.DeltaDiscoveryRequest]
+	// held are requests that wait; see returning.
+	held []*discoveryv3.DeltaDiscoveryRequest
 }
 
 // Recv gives the next request of the proxy, or one of ours.
 func (d *deltaStream) Recv() (*discoveryv3.DeltaDiscoveryRequest, error) {
-	request, own, err := d.requests.next()
-	if err != nil || own {
-		return request, err
-	}
-	if err := d.stream.checkNode(request.GetNode()); err != nil {
-		d.stream.cancel(err)
-		return nil, err
-	}
-	k, ok := kindOf(request.GetTypeUrl())
-	if !ok {
+	for {
+		if len(d.held) > 0 && !d.stream.isHolding() {
+			request := d.held[0]
+			d.held = d.held[1:]
+			return request, nil
+		}
+		request, own, err := d.requests.next()
+		if err != nil || own {
+			return request, err
+		}
+		if err := d.stream.checkNode(request.GetNode()); err != nil {
+			d.stream.cancel(err)
+			return nil, err
+		}
+		k, ok := kindOf(request.GetTypeUrl())
+		if ok {
+			d.note(k, request)
+		}
+		if ok && (k == routes || k == listeners) && (len(d.held) > 0 || d.stream.isHolding()) {
+			d.held = append(d.held, request)
+			continue
+		}
 		return request, nil
 	}
-	if nonce := request.GetResponseNonce(); nonce != "" {
-		d.stream.answer(k, nonce, request.GetErrorDetail())
-	}
-	d.stream.change(k, func(t *track) {
-		t.subscribe(request.GetResourceNamesSubscribe(), request.GetResourceNamesUnsubscribe(),
-			request.GetInitialResourceVersions())
-		if len(request.GetInitialResourceVersions()) > 0 || k == listeners {
-			d.stream.serving = true
-		}
-	})
-	return request, nil
 }
 
-// Send notes what is sent. It does not let the next change of clusters wait
-// for the answer to this one, which a single cluster that does not get warm
-// would hold up: go-control-plane opens the next watch on a request, so it
-// gets one.
+// note follows a request of the proxy.
+func (d *deltaStream) note(k kind, request *discoveryv3.DeltaDiscoveryRequest) {
+	if nonce := request.GetResponseNonce(); nonce != "" {
+		d.stream.answer(k, nonce, request.GetErrorDetail())
+		request.ResponseNonce = wholeNonce(nonce)
+	}
+	d.stream.change(k, func(t *track) {
+		initial := request.GetInitialResourceVersions()
+		if len(initial) > 0 || k == listeners {
+			d.stream.serving = true
+		}
+		if k == clusters && len(initial) > 0 {
+			initial = d.stream.claim(initial, d.stream.gateway.served[clusters])
+		}
+		t.subscribe(request.GetResourceNamesSubscribe(), request.GetResourceNamesUnsubscribe(), initial)
+	})
+}
+
+// nudge makes go-control-plane open the watch of clusters anew.
+func (d *deltaStream) nudge() {
+	d.requests.inject(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: clusters.typeURL(), ResponseNonce: ownNonce})
+}
+
+// ownNonce marks a request that no proxy sent; LinearCache takes one without a
+// nonce for a proxy's first.
+const ownNonce = "own"
+
+// Send sends and notes the response, in parts where it must be.
+//
+// It does not let the next change of clusters wait for the answer to this one,
+// which a single cluster that does not get warm would hold up: go-control-plane
+// opens the next watch on a request, so it gets one.
 func (d *deltaStream) Send(response *discoveryv3.DeltaDiscoveryResponse) error {
 	k, ok := kindOf(response.GetTypeUrl())
-	if ok {
-		versions := make(map[string]string, len(response.GetResources()))
-		for _, r := range response.GetResources() {
+	if !ok {
+		return d.deltaServerStream.Send(response)
+	}
+	for _, part := range deltaParts(k, response) {
+		versions := make(map[string]string, len(part.GetResources()))
+		for _, r := range part.GetResources() {
 			versions[r.GetName()] = r.GetVersion()
 		}
 		d.stream.change(k, func(t *track) {
-			t.send(response.GetNonce(), "", versions, response.GetRemovedResources(), false)
+			t.send(part.GetNonce(), "", versions, part.GetRemovedResources(), false)
 		})
+		if err := d.deltaServerStream.Send(part); err != nil {
+			return err
+		}
 	}
-	if err := d.deltaServerStream.Send(response); err != nil {
-		return err
-	}
-	if k == clusters && ok {
-		d.requests.inject(&discoveryv3.DeltaDiscoveryRequest{
-			TypeUrl:       response.GetTypeUrl(),
-			ResponseNonce: response.GetNonce(),
-		})
+	if k == clusters {
+		d.nudge()
 	}
 	return nil
+}
+
+// deltaParts has one resource in each response of a kind of which Envoy drops
+// the good resources along with a bad one. What is removed goes with the
+// first.
+func deltaParts(k kind, response *discoveryv3.DeltaDiscoveryResponse) []*discoveryv3.DeltaDiscoveryResponse {
+	if !k.splits() || len(response.GetResources()) < 2 {
+		return []*discoveryv3.DeltaDiscoveryResponse{response}
+	}
+	var parts []*discoveryv3.DeltaDiscoveryResponse
+	for i, r := range response.GetResources() {
+		part := &discoveryv3.DeltaDiscoveryResponse{
+			SystemVersionInfo: response.GetSystemVersionInfo(),
+			TypeUrl:           response.GetTypeUrl(),
+			Nonce:             partNonce(response.GetNonce(), i),
+			Resources:         []*discoveryv3.Resource{r},
+		}
+		if i == 0 {
+			part.RemovedResources = response.GetRemovedResources()
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }

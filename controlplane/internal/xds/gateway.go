@@ -91,7 +91,7 @@ func (g *gateway) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		g.take()
-		if next, ok := g.step(time.Now()); ok {
+		if next := g.step(time.Now()); !next.IsZero() {
 			timer.Reset(time.Until(next))
 		} else {
 			timer.Stop()

@@ -2,6 +2,7 @@ package xds_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -107,13 +108,18 @@ func (w *world) start() {
 // publish builds and publishes; a problem fails the test.
 func (w *world) publish(gw *ir.Gateway) uint64 {
 	w.t.Helper()
+	w.revision++
+	w.server.Publish(gw.Name, w.revision, w.build(gw))
+	return w.revision
+}
+
+func (w *world) build(gw *ir.Gateway) *envoy.Resources {
+	w.t.Helper()
 	r, err := envoy.Build(gw, envoy.Options{ListenAddress: "127.0.0.1"})
 	if err != nil {
 		w.t.Fatalf("build: %v", err)
 	}
-	w.revision++
-	w.server.Publish(gw.Name, w.revision, r)
-	return w.revision
+	return r
 }
 
 // publishAndWait waits until every connected proxy has answered.
@@ -209,6 +215,17 @@ func newClient(port uint16) *client {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+}
+
+// newTLSClient verifies the proxy.
+func newTLSClient(port uint16, ca *envoytest.CA, serverName string) *client {
+	c := newClient(port)
+	c.base = fmt.Sprintf("https://127.0.0.1:%d", port)
+	c.http.Transport = &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{RootCAs: ca.Pool(), ServerName: serverName, MinVersion: tls.VersionTLS12},
+	}
+	return c
 }
 
 type answer struct {

@@ -1,6 +1,9 @@
 package xds
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -34,6 +37,24 @@ func (k kind) typeURL() string {
 // wildcard tells whether a proxy asks for all resources of the kind rather
 // than by name.
 func (k kind) wildcard() bool { return k == clusters || k == listeners }
+
+// splits tells whether each resource is sent in a response of its own. Where
+// Envoy asks by name it hands the resources of a response out one after the
+// other, and at a bad one it stops and forgets the rest; and it does not notice
+// when a bad secret is sent again, so that it must be alone the first time.
+// Endpoints are too many for that, and are checked when they are built.
+func (k kind) splits() bool { return k == secrets || k == routes }
+
+const noncePart = "."
+
+// partNonce is the nonce of a part of a response, and wholeNonce the one that
+// go-control-plane gave the response.
+func partNonce(nonce string, part int) string { return nonce + noncePart + strconv.Itoa(part) }
+
+func wholeNonce(nonce string) string {
+	whole, _, _ := strings.Cut(nonce, noncePart)
+	return whole
+}
 
 func kindOf(typeURL string) (kind, bool) {
 	for k := range kindCount {

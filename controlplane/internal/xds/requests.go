@@ -48,12 +48,17 @@ func (r *requests[R]) next() (request R, own bool, err error) {
 	}
 }
 
-// inject adds an own request in place of one that has not been taken. It is
-// called by one goroutine only.
+// inject adds an own request in place of one that has not been taken.
 func (r *requests[R]) inject(request R) {
-	select {
-	case <-r.own:
-	default:
+	for {
+		select {
+		case r.own <- request:
+			return
+		default:
+		}
+		select {
+		case <-r.own:
+		default:
+		}
 	}
-	r.own <- request
 }

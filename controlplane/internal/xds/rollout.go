@@ -26,30 +26,35 @@ type wait struct {
 }
 
 // step does what can be done now, and tells when to look again if nothing
-// happens before. It compares what is served with the newest target only, so
-// that a target that was published during an older rollout takes over at any
-// point, and whatever neither uses any more is found and removed.
-func (g *gateway) step(now time.Time) (next time.Time, ok bool) {
+// happens before; zero is never. It compares what is served with the newest
+// target only, so that a target that was published during an older rollout
+// takes over at any point, and whatever neither uses any more is found and
+// removed.
+func (g *gateway) step(now time.Time) (next time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.target == nil {
-		return time.Time{}, false
+		return time.Time{}
 	}
-	defer g.refreshState()
+	next = sooner(g.roll(now), g.welcome(now))
+	g.open = true
+	g.refreshState()
+	return next
+}
 
+func (g *gateway) roll(now time.Time) (next time.Time) {
 	g.apply(secrets, nil)
 	g.apply(endpoints, nil)
 	g.apply(clusters, nil)
 	if g.differs(routes) || g.differs(listeners) || len(g.todo[listeners].extra) > 0 {
 		if deadline, waiting := g.waitFor(newClusters, now, clusters); waiting {
-			return g.earliest(deadline), true
+			return g.earliest(deadline)
 		}
 		g.apply(routes, nil)
 		// Old and new listeners in one response: Envoy frees the ports of the
 		// old ones first.
 		g.apply(listeners, g.todo[listeners].extra)
 	}
-	g.open = true
 	return g.retire(now)
 }
 
@@ -86,9 +91,9 @@ func (g *gateway) waitFor(at stage, now time.Time, kinds ...kind) (deadline time
 
 // retire removes what nothing has used for RemoveGrace: clusters and routes
 // once proxies run the new routes, then what only the old clusters named.
-func (g *gateway) retire(now time.Time) (next time.Time, ok bool) {
+func (g *gateway) retire(now time.Time) (next time.Time) {
 	if deadline, waiting := g.waitFor(newRoutes, now, routes, listeners); waiting {
-		return g.earliest(deadline), true
+		return g.earliest(deadline)
 	}
 	g.markUnused(clusters, now, g.todo[clusters].extra)
 	g.markUnused(routes, now, g.todo[routes].extra)
@@ -96,7 +101,7 @@ func (g *gateway) retire(now time.Time) (next time.Time, ok bool) {
 	g.apply(routes, g.expired(routes, now))
 
 	if deadline, waiting := g.waitFor(oldClusters, now, clusters); waiting {
-		return g.earliest(deadline), true
+		return g.earliest(deadline)
 	}
 	if len(g.todo[clusters].extra) == 0 {
 		g.markUnused(secrets, now, g.todo[secrets].extra)
@@ -104,10 +109,7 @@ func (g *gateway) retire(now time.Time) (next time.Time, ok bool) {
 	}
 	g.apply(endpoints, g.expired(endpoints, now))
 	g.apply(secrets, g.expired(secrets, now))
-	if next = g.earliest(time.Time{}); next.IsZero() {
-		return next, false
-	}
-	return next, true
+	return g.earliest(time.Time{})
 }
 
 func (g *gateway) markUnused(k kind, now time.Time, names []string) {
@@ -130,13 +132,11 @@ func (g *gateway) expired(k kind, now time.Time) []string {
 	return names
 }
 
-// earliest is the first of the deadline, if it is set, and the ends of graces.
+// earliest is the first of the deadline and the ends of graces.
 func (g *gateway) earliest(deadline time.Time) time.Time {
 	for k := range kindCount {
 		for _, since := range g.unused[k] {
-			if end := since.Add(g.options.RemoveGrace); deadline.IsZero() || end.Before(deadline) {
-				deadline = end
-			}
+			deadline = sooner(deadline, since.Add(g.options.RemoveGrace))
 		}
 	}
 	return deadline

@@ -223,7 +223,7 @@ func (s *Server) signal() {
 	}
 }
 
-// admit opens the stream of a proxy that may have one.
+// admit makes the stream of a proxy that may have one.
 func (s *Server) admit(ctx context.Context, cancel context.CancelCauseFunc, node *corev3.Node) (*stream, error) {
 	name, err := identify(ctx, node)
 	if err != nil {
@@ -234,13 +234,9 @@ func (s *Server) admit(ctx context.Context, cancel context.CancelCauseFunc, node
 	g, ok := s.gateways[name]
 	s.mu.Unlock()
 	if !ok {
-		return nil, status.Errorf(codes.Unavailable, "gateway %s is not published yet", name)
+		return nil, errUnpublished(name)
 	}
-	opened := newStream(g.gateway, peerAddress(ctx), cancel)
-	if !g.enter(opened) {
-		return nil, status.Errorf(codes.Unavailable, "gateway %s is not published yet", name)
-	}
-	return opened, nil
+	return newStream(g.gateway, peerAddress(ctx), cancel), nil
 }
 
 // checkNode refuses a request for another node on a stream that is admitted.
@@ -257,6 +253,10 @@ func peerAddress(ctx context.Context) string {
 		return client.Addr.String()
 	}
 	return ""
+}
+
+func errUnpublished(name ir.Name) error {
+	return status.Errorf(codes.Unavailable, "gateway %s is not published yet", name)
 }
 
 func errShutdown() error { return status.Error(codes.Unavailable, "the server goes away") }

@@ -8,6 +8,7 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	sotw "github.com/envoyproxy/go-control-plane/pkg/server/sotw/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 type sotwServerStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
@@ -22,6 +23,9 @@ func (s *Server) StreamAggregatedResources(grpcStream sotwServerStream) error {
 	defer cancel(nil)
 	stream, err := s.admit(ctx, cancel, first.GetNode())
 	if err != nil {
+		return err
+	}
+	if err := stream.enter(); err != nil {
 		return err
 	}
 	defer stream.gateway.leave(stream)
@@ -55,6 +59,7 @@ func (d *sotwStream) Recv() (*discoveryv3.DiscoveryRequest, error) {
 	if request.GetErrorDetail() != nil || d.accepts(k, nonce, request.GetVersionInfo()) {
 		d.stream.answer(k, nonce, request.GetErrorDetail())
 	}
+	request.ResponseNonce = wholeNonce(nonce)
 	d.stream.change(k, func(t *track) {
 		t.subscribeOnly(request.GetResourceNames())
 		if nonce == "" && request.GetVersionInfo() != "" || k == listeners {
@@ -73,24 +78,25 @@ func (d *sotwStream) accepts(k kind, nonce, version string) bool {
 	return ok && response.version == version
 }
 
-// Send notes what is sent; see deltaStream.Send.
+// Send sends and notes the response; see deltaStream.Send.
 func (d *sotwStream) Send(response *discoveryv3.DiscoveryResponse) error {
 	k, ok := kindOf(response.GetTypeUrl())
-	if ok {
-		versions, err := responseVersions(response)
+	if !ok {
+		return d.sotwServerStream.Send(response)
+	}
+	for _, part := range sotwParts(k, response) {
+		versions, err := responseVersions(part)
 		if err != nil {
 			return err
 		}
 		d.stream.change(k, func(t *track) {
-			// The answer to an older response is never told apart from none.
-			clear(t.unanswered)
-			t.send(response.GetNonce(), response.GetVersionInfo(), versions, nil, k.wildcard())
+			t.send(part.GetNonce(), part.GetVersionInfo(), versions, nil, k.wildcard())
 		})
+		if err := d.sotwServerStream.Send(part); err != nil {
+			return err
+		}
 	}
-	if err := d.sotwServerStream.Send(response); err != nil {
-		return err
-	}
-	if k == clusters && ok {
+	if k == clusters {
 		d.requests.inject(&discoveryv3.DiscoveryRequest{
 			TypeUrl:       response.GetTypeUrl(),
 			ResponseNonce: response.GetNonce(),
@@ -98,6 +104,22 @@ func (d *sotwStream) Send(response *discoveryv3.DiscoveryResponse) error {
 		})
 	}
 	return nil
+}
+
+func sotwParts(k kind, response *discoveryv3.DiscoveryResponse) []*discoveryv3.DiscoveryResponse {
+	if !k.splits() || len(response.GetResources()) < 2 {
+		return []*discoveryv3.DiscoveryResponse{response}
+	}
+	var parts []*discoveryv3.DiscoveryResponse
+	for i, r := range response.GetResources() {
+		parts = append(parts, &discoveryv3.DiscoveryResponse{
+			VersionInfo: response.GetVersionInfo(),
+			TypeUrl:     response.GetTypeUrl(),
+			Nonce:       partNonce(response.GetNonce(), i),
+			Resources:   []*anypb.Any{r},
+		})
+	}
+	return parts
 }
 
 func responseVersions(response *discoveryv3.DiscoveryResponse) (map[string]string, error) {

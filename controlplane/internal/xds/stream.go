@@ -26,6 +26,7 @@ type stream struct {
 	lagging bool
 	// acked is the highest revision that was answered in full.
 	acked uint64
+	returning
 }
 
 // tracked is a track with a remembered answer of settled.
@@ -40,6 +41,21 @@ func newStream(g *gateway, peer string, cancel context.CancelCauseFunc) *stream 
 		s.tracks[k] = &tracked{track: newTrack(k), stale: true}
 	}
 	return s
+}
+
+// enter makes the stream one of its Gateway's.
+func (s *stream) enter() error {
+	if !s.gateway.enter(s) {
+		return errUnpublished(s.gateway.name)
+	}
+	return nil
+}
+
+// isHolding tells whether requests for routes and listeners wait.
+func (s *stream) isHolding() bool {
+	s.gateway.mu.Lock()
+	defer s.gateway.mu.Unlock()
+	return s.holding
 }
 
 // change runs f on the track of a kind and lets the rollout look at it.
@@ -147,17 +163,4 @@ func forgetting(sub cache.Subscription, names []string) cache.Subscription {
 		delete(returned, name)
 	}
 	return subscription{Subscription: sub, returned: returned}
-}
-
-// isolated gives the next resource to send alone, if there is one.
-func (s *stream) isolated(k kind) []string {
-	s.gateway.mu.Lock()
-	defer s.gateway.mu.Unlock()
-	t := s.tracks[k]
-	name, ok := t.nextIsolated(s.gateway.served[k])
-	t.stale = true
-	if !ok {
-		return nil
-	}
-	return []string{name}
 }

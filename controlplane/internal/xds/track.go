@@ -19,12 +19,13 @@ type track struct {
 	unanswered map[string]sent
 	// rejected are the resources whose last answer was a NACK.
 	rejected map[string]rejected
-	// isolate are resources to send once more, one by one.
-	isolate []string
+	// order counts responses.
+	order int
 }
 
 // sent is a response.
 type sent struct {
+	order int
 	// version of the whole response, over SOTW.
 	version  string
 	versions map[string]string
@@ -94,16 +95,54 @@ func (t *track) send(nonce, version string, versions map[string]string, removed 
 		delete(t.known, name)
 		delete(t.rejected, name)
 	}
-	t.unanswered[nonce] = sent{version: version, versions: versions}
+	t.order++
+	t.unanswered[nonce] = sent{order: t.order, version: version, versions: versions}
 }
 
 // accept notes an ACK.
 func (t *track) accept(nonce string) {
+	if response, ok := t.take(nonce); ok {
+		t.acquit(response)
+	}
+}
+
+// reject notes a NACK, and tells what it rejects.
+func (t *track) reject(nonce, message string) []string {
+	response, ok := t.take(nonce)
+	if !ok {
+		return nil
+	}
+	names := slices.Sorted(maps.Keys(response.versions))
+	guilty := named(names, message)
+	unnamed := len(guilty) == 0 && len(names) > 1
+	if len(guilty) == 0 {
+		guilty = names
+	}
+	for _, name := range guilty {
+		t.rejected[name] = rejected{version: response.versions[name], message: message, unnamed: unnamed}
+	}
+	return guilty
+}
+
+// take gives the response that is answered. Proxies answer in order, but over
+// SOTW they may leave out the answer to a response that was overtaken.
+func (t *track) take(nonce string) (sent, bool) {
 	response, ok := t.unanswered[nonce]
 	if !ok {
-		return
+		return sent{}, false
 	}
 	delete(t.unanswered, nonce)
+	for other, older := range t.unanswered {
+		if older.order < response.order {
+			delete(t.unanswered, other)
+			t.acquit(older)
+		}
+	}
+	return response, true
+}
+
+// acquit ends the rejection of what is accepted in its latest version.
+func (t *track) acquit(response sent) {
 	for name, version := range response.versions {
 		if t.known[name] == version {
 			delete(t.rejected, name)
@@ -111,52 +150,9 @@ func (t *track) accept(nonce string) {
 	}
 }
 
-// reject notes a NACK, and tells what is now known to be rejected. Of a kind
-// that is asked for by name, Envoy drops everything that comes after the bad
-// resource of a response, so these are sent again one by one before anything
-// is called rejected.
-func (t *track) reject(nonce, message string) []string {
-	response, ok := t.unanswered[nonce]
-	if !ok {
-		return nil
-	}
-	delete(t.unanswered, nonce)
-	names := slices.Sorted(maps.Keys(response.versions))
-	if !t.kind.wildcard() && len(names) > 1 {
-		t.isolate = append(t.isolate, names...)
-		return nil
-	}
-	guilty := named(names, message)
-	unnamed := len(guilty) == 0
-	if unnamed {
-		guilty = names
-	}
-	for _, name := range guilty {
-		t.rejected[name] = rejected{
-			version: response.versions[name],
-			message: message,
-			unnamed: unnamed && len(names) > 1,
-		}
-	}
-	return guilty
-}
-
-// nextIsolated gives the next resource to send alone.
-func (t *track) nextIsolated(served map[string]versioned) (string, bool) {
-	for len(t.isolate) > 0 {
-		name := t.isolate[0]
-		t.isolate = t.isolate[1:]
-		_, subscribed := t.names[name]
-		if _, exists := served[name]; exists && subscribed {
-			return name, true
-		}
-	}
-	return "", false
-}
-
 // settled tells whether the proxy has answered for all that is served to it.
 func (t *track) settled(served map[string]versioned) bool {
-	if len(t.unanswered) > 0 || len(t.isolate) > 0 {
+	if len(t.unanswered) > 0 {
 		return false
 	}
 	if !t.kind.wildcard() {

@@ -20,11 +20,13 @@ func (s *stream) CreateDeltaWatch(
 	if !ok {
 		return nil, nil
 	}
-	forget := s.isolated(k)
 	if len(request.GetInitialResourceVersions()) == 0 {
-		forget = append(forget, request.GetResourceNamesSubscribe()...)
+		sub = forgetting(sub, request.GetResourceNamesSubscribe())
 	}
-	return s.gateway.caches[k].CreateDeltaWatch(request, forgetting(sub, forget), responses)
+	if k == clusters {
+		sub = s.hide(sub)
+	}
+	return s.gateway.caches[k].CreateDeltaWatch(request, sub, responses)
 }
 
 // CreateWatch finds the Gateway's cache of the type.
@@ -41,7 +43,7 @@ func (s *stream) CreateWatch(
 		request = proto.CloneOf(request)
 		request.VersionInfo = rejectedVersion
 	}
-	return s.gateway.caches[k].CreateWatch(request, forgetting(sub, s.isolated(k)), responses)
+	return s.gateway.caches[k].CreateWatch(request, sub, responses)
 }
 
 const rejectedVersion = "rejected"
