@@ -75,7 +75,7 @@ func hello(e *diagnose.Evidence) probe.Hello {
 		if live.SNI != "" {
 			h.ServerName = live.SNI
 		}
-		h.ALPN = live.ALPN
+		h.ALPN, h.CipherSuites = live.ALPN, probe.CipherSuites(live.CipherSuites)
 		lowest, highest := diagnose.Offered(live)
 		h.MinVersion, _ = diagnose.VersionNumber(lowest)
 		h.MaxVersion, _ = diagnose.VersionNumber(highest)

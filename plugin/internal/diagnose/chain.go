@@ -49,16 +49,21 @@ func path(chain []*x509.Certificate, trust Trust, now time.Time) *Finding {
 	if weak := weakSignature(chain[0]); weak != "" {
 		return &Finding{Code: WeakCertificate, Message: weak, Expected: "a certificate signed with SHA-256 or better"}
 	}
-	roots := trust.pool()
-	_, err := verifyAt(chain, roots, now)
+	intermediates := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		intermediates.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{
+		Roots: trust.pool(), Intermediates: intermediates, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
 	if err == nil {
 		return nil
 	}
-	// A path that is good at some other time fails for its dates alone.
-	for _, at := range instants(chain, trust.Certificates) {
-		if found, atErr := verifyAt(chain, roots, at); atErr == nil {
-			return dates(found, chain, now)
-		}
+	// A path that is there but for its dates fails for its dates alone; there
+	// need not be any moment at which all of it was valid.
+	if f := dates(timeless(chain[0], chain[1:], trust, maxPath), chain, now); f != nil {
+		return f
 	}
 	if f := missingIntermediate(chain, trust); f != nil {
 		return f
@@ -77,29 +82,48 @@ func (t Trust) pool() *x509.CertPool {
 	return pool
 }
 
-func verifyAt(chain []*x509.Certificate, roots *x509.CertPool, at time.Time) ([]*x509.Certificate, error) {
-	intermediates := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		intermediates.AddCert(c)
+// maxPath bounds how many certificates a path may have.
+const maxPath = 8
+
+// timeless is a path of signatures from c to a trusted certificate, whatever
+// the dates; nil if there is none.
+func timeless(c *x509.Certificate, presented []*x509.Certificate, trust Trust, room int) []*x509.Certificate {
+	if trust.holds(c) {
+		return []*x509.Certificate{c}
 	}
-	paths, err := chain[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: at,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	if err != nil {
-		return nil, err
+	if room == 0 {
+		return nil
 	}
-	return paths[0], nil
+	for _, issuer := range slices.Concat(trust.Certificates, presented) {
+		if !issued(issuer, c) {
+			continue
+		}
+		if above := timeless(issuer, presented, trust, room-1); above != nil {
+			return append([]*x509.Certificate{c}, above...)
+		}
+	}
+	return nil
 }
 
-// instants are the moments at which the validity of some certificate begins
-// or ends: between them nothing changes.
-func instants(chain, trusted []*x509.Certificate) []time.Time {
-	var all []time.Time
-	for _, c := range slices.Concat(chain, trusted) {
-		all = append(all, c.NotBefore, c.NotAfter)
+// holds: c is trusted itself, or by the system at some moment of its life.
+func (t Trust) holds(c *x509.Certificate) bool {
+	if slices.ContainsFunc(t.Certificates, c.Equal) {
+		return true
 	}
-	return all
+	if !t.System || t.SystemPool == nil {
+		return false
+	}
+	for _, at := range []time.Time{c.NotBefore, c.NotAfter} {
+		if _, err := c.Verify(x509.VerifyOptions{Roots: t.SystemPool, CurrentTime: at,
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func issued(issuer, c *x509.Certificate) bool {
+	return !issuer.Equal(c) && bytes.Equal(issuer.RawSubject, c.RawIssuer) && c.CheckSignatureFrom(issuer) == nil
 }
 
 // dates names the first certificate of a good path that is not valid now.
@@ -179,7 +203,7 @@ func issuerOf(c *x509.Certificate, among []*x509.Certificate) *x509.Certificate 
 		return nil
 	}
 	for _, candidate := range among {
-		if bytes.Equal(candidate.RawSubject, c.RawIssuer) && !candidate.Equal(c) && c.CheckSignatureFrom(candidate) == nil {
+		if issued(candidate, c) {
 			return candidate
 		}
 	}
@@ -189,14 +213,9 @@ func issuerOf(c *x509.Certificate, among []*x509.Certificate) *x509.Certificate 
 // unlinkedOf says whether the backend presents certificates that the trust
 // knows, though none of them leads down to its own.
 func unlinkedOf(chain []*x509.Certificate, trust Trust) bool {
-	roots := trust.pool()
-	for _, c := range chain[1:] {
-		if _, err := c.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: c.NotBefore,
-			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chain[1:], func(c *x509.Certificate) bool {
+		return timeless(c, chain[1:], trust, maxPath) != nil
+	})
 }
 
 func namedIntermediate(commonName string) bool {

@@ -8,8 +8,10 @@ func Evaluate(e *Evidence) Verdict {
 	if e.Sent {
 		findings = append(findings, e.live()...)
 		findings = append(findings, e.transport()...)
-		findings = append(findings, e.http()...)
-		findings = append(findings, e.proof()...)
+		if len(findings) == 0 {
+			// What is known to be wrong explains the answers.
+			findings = append(e.http(), e.proof()...)
+		}
 	}
 	verdict := Verdict{Envoy: e.envoySays(), Proof: e.facts(), Warnings: e.warnings()}
 	if len(findings) == 0 {
@@ -33,13 +35,12 @@ func Blocked(e *Evidence) bool {
 	return len(e.config()) > 0
 }
 
-// withoutRepeats drops what the first finding already says. A missing proof
-// is no news where a cause is known.
+// withoutRepeats drops what the first finding already says.
 func withoutRepeats(findings []Finding) []Finding {
 	seen := map[Code]bool{findings[0].Code: true}
 	var rest []Finding
 	for _, f := range findings[1:] {
-		if seen[f.Code] || f.Code.Stage() == StageEvidence {
+		if seen[f.Code] {
 			continue
 		}
 		seen[f.Code] = true

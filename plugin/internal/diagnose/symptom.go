@@ -59,23 +59,23 @@ func symptoms() []symptom {
 		{text: "no healthy upstream", code: NoEndpoints, also: []Code{NameNotResolved}},
 		{text: "TLS_error", code: ConnectionReset, also: broken},
 		{text: "Connection reset by peer", code: ConnectionReset, also: broken},
+	}
+}
+
+// silences are what Envoy says when it keeps the reason to itself, as it does
+// since 1.37: then the counters decide what kind of failure it was.
+func silences() []symptom {
+	broken := append(handshakes(), NotTLS, HandshakeTimeout, ConnectionReset, ConnectionRefused, ConnectTimeout)
+	return []symptom{
 		{text: "connection termination", code: ConnectionReset, also: broken},
 		{text: "connection failure", code: ConnectionReset, also: broken},
 	}
 }
 
-// symptom finds what Envoy said about the backend in the first answer that
-// has such a text, and falls back to the counters.
+// symptom finds what Envoy said about the backend, else what it counted.
 func (e *Evidence) symptom() (symptom, bool) {
-	for _, x := range e.Requests {
-		if x.Expected || x.Status < 500 {
-			continue
-		}
-		for _, s := range symptoms() {
-			if strings.Contains(x.Body, s.text) {
-				return s, true
-			}
-		}
+	if s, found := e.says(symptoms()); found {
+		return s, true
 	}
 	risen := e.Live.Risen()
 	switch {
@@ -83,6 +83,23 @@ func (e *Evidence) symptom() (symptom, bool) {
 		return symptom{code: HostnameMismatch}, true
 	case risen["ssl.fail_verify_error"] > 0:
 		return symptom{code: UnknownAuthority, also: certificates()}, true
+	case risen["upstream_cx_connect_timeout"] > 0:
+		return symptom{code: ConnectTimeout, also: []Code{HandshakeTimeout, ConnectionRefused}}, true
+	}
+	return e.says(silences())
+}
+
+// says is the first symptom that an answer of Envoy's own has.
+func (e *Evidence) says(among []symptom) (symptom, bool) {
+	for _, x := range e.Requests {
+		if x.Expected || x.Status < 500 {
+			continue
+		}
+		for _, s := range among {
+			if strings.Contains(x.Body, s.text) {
+				return s, true
+			}
+		}
 	}
 	return symptom{}, false
 }
@@ -108,10 +125,13 @@ func (e *Evidence) fromSymptom(s symptom) Finding {
 }
 
 func (s symptom) meaning() string {
-	if s.text == "" {
-		return "the certificate does not verify"
+	switch {
+	case s.text != "":
+		return s.text
+	case s.code == ConnectTimeout:
+		return "it does not answer in time"
 	}
-	return s.text
+	return "the certificate does not verify"
 }
 
 // envoySays is what Envoy counted and answered.
