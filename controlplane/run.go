@@ -25,6 +25,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer p.xds.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.source.Run(ctx) })
 	group.Go(func() error { p.status.Run(ctx); return nil })
