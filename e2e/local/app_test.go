@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -154,19 +153,4 @@ func (a *app) start(t *testing.T) {
 // statName is under which Envoy counts for the app.
 func (a *app) statName() string {
 	return contract.ServiceStatName(a.namespace, a.name, servicePort)
-}
-
-// stats are those of the app's cluster, by what follows its name.
-func (s *suite) stats(t *testing.T, statName string) map[string]uint64 {
-	t.Helper()
-	prefix := "cluster." + statName + "."
-	all, err := s.Stats(t.Context(), "^"+strings.ReplaceAll(prefix, ".", `\.`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := map[string]uint64{}
-	for name, value := range all {
-		own[strings.TrimPrefix(name, prefix)] = value
-	}
-	return own
 }

@@ -19,7 +19,8 @@ const rounds = 20
 
 // A Service, its policy and its route, applied in a row, are live within a
 // second, without plaintext and without an error on the way.
-func testAppliedInARow(t *testing.T, s *suite) {
+func TestAppliedInARow(t *testing.T) {
+	s := shared(t)
 	namespace := s.namespace(t, "row")
 	s.apply(t, s.appWith(t, namespace, "ca", nil).manifests(t, "ca", "CONFIGMAP", "ca")...)
 	var took []time.Duration
@@ -40,7 +41,8 @@ func testAppliedInARow(t *testing.T, s *suite) {
 
 // A new route answers 404 until it is there, and then 200: never anything
 // else because it came before its cluster.
-func testNewRoute(t *testing.T, s *suite) {
+func TestNewRoute(t *testing.T) {
+	s := shared(t)
 	namespace := s.namespace(t, "routes")
 	old := s.app(t, namespace, "old")
 	old.start(t)

@@ -25,14 +25,14 @@ const (
 )
 
 // poll looks until done, which also says what it sees.
-func poll(t *testing.T, within time.Duration, awaited string, look func(ctx context.Context) (done bool, seen string)) {
+func poll(t *testing.T, within time.Duration, awaited string, look func() (done bool, seen string)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		done, seen := look(t.Context())
+		done, seen := look()
 		if done {
 			return
 		}
@@ -45,14 +45,14 @@ func poll(t *testing.T, within time.Duration, awaited string, look func(ctx cont
 }
 
 // hold looks again and again for a while, and fails when it does not hold.
-func hold(t *testing.T, during time.Duration, look func(ctx context.Context) (holds bool, seen string)) {
+func hold(t *testing.T, during time.Duration, look func() (holds bool, seen string)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), during)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		if holds, seen := look(t.Context()); !holds {
+		if holds, seen := look(); !holds {
 			t.Fatalf("did not hold for %s: %s", during, seen)
 		}
 		select {
@@ -106,8 +106,8 @@ func (s *suite) await(t *testing.T, host string, status int) answer {
 func (s *suite) awaitPath(t *testing.T, host, path string, status int) answer {
 	t.Helper()
 	var last answer
-	poll(t, soon, fmt.Sprintf("%d for %s%s", status, host, path), func(ctx context.Context) (bool, string) {
-		got, err := s.get(ctx, host, path)
+	poll(t, soon, fmt.Sprintf("%d for %s%s", status, host, path), func() (bool, string) {
+		got, err := s.get(t.Context(), host, path)
 		if err != nil {
 			return false, err.Error()
 		}
@@ -129,7 +129,7 @@ func (s *suite) stream(t *testing.T, host string) *traffic.Stream {
 // flowing waits until n requests have begun after a moment and been answered.
 func flowing(t *testing.T, stream *traffic.Stream, since time.Time, n int) {
 	t.Helper()
-	poll(t, soon, fmt.Sprintf("%d answers", n), func(context.Context) (bool, string) {
+	poll(t, soon, fmt.Sprintf("%d answers", n), func() (bool, string) {
 		answered := stream.Samples().After(since)
 		return len(answered) >= n, answered.Summary(since)
 	})

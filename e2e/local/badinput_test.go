@@ -86,8 +86,9 @@ func mistakes(key, notPEM, missing string) []mistake {
 }
 
 // Whatever is wrong is named in one sentence, and nothing is written.
-func testBadInput(t *testing.T, s *suite) {
+func TestBadInput(t *testing.T) {
 	t.Parallel()
+	s := shared(t)
 	namespace := s.namespace(t, "bad")
 	a := s.app(t, namespace, "app")
 	a.apply(t, "service")
@@ -101,8 +102,17 @@ func testBadInput(t *testing.T, s *suite) {
 	before := s.objects(t, namespace)
 	parts := s.parts(t)
 
+	t.Cleanup(func() {
+		if diff := cmp.Diff(before, s.objects(t, namespace)); diff != "" {
+			t.Errorf("objects changed (-before +after):\n%s", diff)
+		}
+		if after := s.parts(t); after != parts {
+			t.Errorf("processes changed from %s to %s", parts, after)
+		}
+	})
 	for _, m := range mistakes(key, notPEM, "/no/such/file.pem") {
 		t.Run(strings.ReplaceAll(strings.Join(m.args, " "), "/", "|"), func(t *testing.T) {
+			t.Parallel()
 			ran := s.Run(t.Context(), m.args...)
 			if ran.Code != m.code {
 				t.Errorf("exit code %d, want %d: %s", ran.Code, m.code, ran)
@@ -112,12 +122,6 @@ func testBadInput(t *testing.T, s *suite) {
 				t.Error("the private key is printed")
 			}
 		})
-	}
-	if diff := cmp.Diff(before, s.objects(t, namespace)); diff != "" {
-		t.Errorf("objects changed (-before +after):\n%s", diff)
-	}
-	if after := s.parts(t); after != parts {
-		t.Errorf("processes changed from %s to %s", parts, after)
 	}
 }
 

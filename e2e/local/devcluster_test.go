@@ -18,7 +18,8 @@ import (
 
 // A second dev-up has nothing to do, and says so; a part that has died comes
 // back.
-func testDevCluster(t *testing.T, s *suite) {
+func TestDevCluster(t *testing.T) {
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "healed"), "app")
 	a.start(t)
 	before := s.parts(t)
@@ -52,7 +53,6 @@ func testDevCluster(t *testing.T, s *suite) {
 		}
 		s.await(t, a.host, http.StatusOK)
 	}
-	t.Run("OfItsOwn", func(t *testing.T) { testDevClusterOfItsOwn(t, s) })
 }
 
 // parts are all processes, in one line.
@@ -75,7 +75,8 @@ func describe(parts map[string]devcluster.Part) string {
 
 // A port that is taken is named before anything starts; dev-down leaves
 // nothing.
-func testDevClusterOfItsOwn(t *testing.T, s *suite) {
+func TestDevClusterComesAndGoes(t *testing.T) {
+	s := shared(t)
 	second, err := devcluster.New(t.Context(), devcluster.Options{Binary: s.Binary, Name: s.Name + "-b", Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -89,18 +90,7 @@ func testDevClusterOfItsOwn(t *testing.T, s *suite) {
 		guard.Dismiss()
 	})
 
-	var config net.ListenConfig
-	taken, err := config.Listen(t.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(second.HTTPPort)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := second.Run(t.Context(), second.UpArgs()...)
-	if refused.Code == 0 || !strings.Contains(refused.Stderr, strconv.Itoa(second.HTTPPort)) {
-		t.Errorf("the taken port is not named: %s", refused)
-	}
-	if err := taken.Close(); err != nil {
-		t.Fatal(err)
-	}
+	refuseTakenPort(t, second)
 	if _, err := second.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -114,23 +104,44 @@ func testDevClusterOfItsOwn(t *testing.T, s *suite) {
 	if down := second.Down(t.Context()); down.Code != 0 {
 		t.Error(down)
 	}
+	wantNothingLeft(t, second, parts)
+	if down := second.Down(t.Context()); down.Code != 0 {
+		t.Errorf("a second dev-down fails: %s", down)
+	}
+}
+
+func refuseTakenPort(t *testing.T, c *devcluster.Cluster) {
+	t.Helper()
+	var config net.ListenConfig
+	taken, err := config.Listen(t.Context(), "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.HTTPPort)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := c.Run(t.Context(), c.UpArgs()...)
+	if refused.Code == 0 || !strings.Contains(refused.Stderr, strconv.Itoa(c.HTTPPort)) {
+		t.Errorf("the taken port is not named: %s", refused)
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantNothingLeft(t *testing.T, c *devcluster.Cluster, parts map[string]devcluster.Part) {
+	t.Helper()
 	for _, part := range parts {
 		if running(part.PID) {
 			t.Errorf("%s (pid %d) still runs", part.Name, part.PID)
 		}
 	}
-	if kubeconfig, err := os.ReadFile(second.Kubeconfig()); err == nil && strings.Contains(string(kubeconfig), second.Name) {
+	if kubeconfig, err := os.ReadFile(c.Kubeconfig()); err == nil && strings.Contains(string(kubeconfig), c.Name) {
 		t.Errorf("the kubeconfig still has the context:\n%s", kubeconfig)
 	}
-	left, err := filesBelow(second.StateHome())
+	left, err := filesBelow(c.StateHome())
 	if err != nil {
 		t.Error(err)
 	}
 	if len(left) > 0 {
 		t.Errorf("dev-down left %v", left)
-	}
-	if down := second.Down(t.Context()); down.Code != 0 {
-		t.Errorf("a second dev-down fails: %s", down)
 	}
 }
 

@@ -44,9 +44,9 @@ func set(t *testing.T, object *unstructured.Unstructured, value any, path ...str
 // guideHost is the Host header of the guide's curl command.
 const guideHost = "example.com:8080"
 
-// testGuideInCluster walks through the guide's in-cluster part.
-func testGuideInCluster(t *testing.T, s *suite) {
-	t.Parallel()
+// TestGuideInCluster walks through the guide's in-cluster part.
+func TestGuideInCluster(t *testing.T) {
+	s := shared(t)
 	sample := &corev1.ConfigMap{}
 	if err := s.Client.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "nginx-ca"}, sample); err != nil {
 		t.Fatal(err)
@@ -121,11 +121,11 @@ func acceptedReason(kind string) string {
 	return "Accepted"
 }
 
-// testGuideExternal walks through the guide's external part, with a stand-in
+// TestGuideExternal walks through the guide's external part, with a stand-in
 // for httpbin.org whose CA is in the bundle that this Envoy takes as that of
 // its system.
-func testGuideExternal(t *testing.T, s *suite) {
-	t.Parallel()
+func TestGuideExternal(t *testing.T) {
+	s := shared(t)
 	const site, host = "httpbin.org", "httpbin-external.example"
 	leaf := pair(t)(s.certs.Leaf(s.public, pki.Spec{CommonName: site, DNSNames: []string{site}}))
 	standIn, err := backend.Listen(context.WithoutCancel(t.Context()), backend.Options{Name: site, TLS: serve(leaf)})

@@ -21,19 +21,6 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
-// testOriginate goes from a backend to a proven connection and back, for each
-// kind of target.
-func testOriginate(t *testing.T, s *suite) {
-	t.Parallel()
-	t.Run("Service", func(t *testing.T) { t.Parallel(); testOriginateService(t, s) })
-	t.Run("ServicePorts", func(t *testing.T) { t.Parallel(); testOriginatePorts(t, s) })
-	t.Run("Backend", func(t *testing.T) { t.Parallel(); testOriginateBackend(t, s) })
-	t.Run("Host", func(t *testing.T) { t.Parallel(); testOriginateHost(t, s) })
-	t.Run("Printed", func(t *testing.T) { t.Parallel(); testOriginatePrinted(t, s) })
-	t.Run("BackendConfigPolicy", func(t *testing.T) { t.Parallel(); testOriginateOtherPolicy(t, s) })
-	t.Run("FromFile", func(t *testing.T) { t.Parallel(); testOriginateFromFile(t, s) })
-}
-
 // ok runs a command that has to succeed.
 func (s *suite) ok(t *testing.T, args ...string) devcluster.Result {
 	t.Helper()
@@ -60,7 +47,10 @@ func (s *suite) kinds(t *testing.T, namespace string) []string {
 	return slices.Sorted(maps.Keys(s.objects(t, namespace)))
 }
 
-func testOriginateService(t *testing.T, s *suite) {
+// From a Service to a proven connection and back; a second run changes nothing.
+func TestOriginateService(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-svc"), "app")
 	a.apply(t, "service")
 	a.apply(t, "ca")
@@ -100,7 +90,10 @@ func testOriginateService(t *testing.T, s *suite) {
 	}
 }
 
-func testOriginatePorts(t *testing.T, s *suite) {
+// A Service with several ports needs --port, which becomes the sectionName.
+func TestOriginatePorts(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-ports"), "app")
 	a.apply(t, "service-two-ports")
 	a.apply(t, "ca")
@@ -125,7 +118,10 @@ func testOriginatePorts(t *testing.T, s *suite) {
 	s.ok(t, "remove", "svc/app", "-n", a.namespace)
 }
 
-func testOriginateBackend(t *testing.T, s *suite) {
+// For a Backend, with a CA that has to be copied, and that moves on later.
+func TestOriginateBackend(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-backend"), "app")
 	a.apply(t, "backend")
 	a.apply(t, "ca-secret")
@@ -159,7 +155,10 @@ func testOriginateBackend(t *testing.T, s *suite) {
 	}
 }
 
-func testOriginateHost(t *testing.T, s *suite) {
+// For a host outside of the cluster the Backend is made too.
+func TestOriginateHost(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	namespace := s.namespace(t, "originate-host")
 	const site, host = "site.originate.localhost", "host.originate.example"
 	leaf := pair(t)(s.certs.Leaf(s.public, pki.Spec{CommonName: site, DNSNames: []string{site}}))
@@ -185,7 +184,9 @@ func testOriginateHost(t *testing.T, s *suite) {
 
 // What is printed, what is applied by hand and what originate applies are the
 // same.
-func testOriginatePrinted(t *testing.T, s *suite) {
+func TestOriginatePrinted(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-printed"), "app")
 	a.apply(t, "service")
 	a.apply(t, "ca")
@@ -231,7 +232,10 @@ func comparable(objects map[string]any) map[string]any {
 	return objects
 }
 
-func testOriginateOtherPolicy(t *testing.T, s *suite) {
+// One kind of policy takes the place of the other without a gap.
+func TestOriginateOtherPolicy(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-config"), "app")
 	a.apply(t, "service")
 	a.apply(t, "ca")
@@ -258,7 +262,10 @@ func testOriginateOtherPolicy(t *testing.T, s *suite) {
 	}
 }
 
-func testOriginateFromFile(t *testing.T, s *suite) {
+// A CA that is only in a file.
+func TestOriginateFromFile(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "originate-file"), "app")
 	a.apply(t, "service")
 	args := []string{"originate", "svc/app", "-n", a.namespace, "--sni", a.host, "--expose", a.host}

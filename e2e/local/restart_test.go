@@ -3,7 +3,6 @@
 package local
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -23,7 +22,8 @@ const xdsUpdates = `^(cluster_manager\.cds|listener_manager\.lds|http\..*\.rds\.
 
 // While the controller is away, Envoy goes on; when it is back, it has
 // nothing to send.
-func testControllerKilled(t *testing.T, s *suite) {
+func TestControllerKilled(t *testing.T) {
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "killed"), "app")
 	a.start(t)
 	s.settled(t)
@@ -48,7 +48,7 @@ func testControllerKilled(t *testing.T, s *suite) {
 	a.apply(t, "policy", "NAME", "no-such-service")
 	s.awaitCondition(t, backendTLSPolicy, a.namespace, "no-such-service", "Accepted",
 		metav1.ConditionFalse, string(gatewayv1.PolicyReasonTargetNotFound))
-	hold(t, time.Second, func(context.Context) (bool, string) {
+	hold(t, time.Second, func() (bool, string) {
 		diff := cmp.Diff(before, s.updates(t))
 		return diff == "", "updates that Envoy took (-before +after the restart):\n" + diff
 	})
@@ -81,7 +81,7 @@ func (s *suite) kill(t *testing.T, name string) {
 	if err := process.Kill(); err != nil {
 		t.Fatalf("kill %s: %v", name, err)
 	}
-	poll(t, soon, name+" is gone", func(context.Context) (bool, string) {
+	poll(t, soon, name+" is gone", func() (bool, string) {
 		return !running(part.PID), "it runs"
 	})
 }
@@ -92,7 +92,7 @@ func (s *suite) settled(t *testing.T) {
 	t.Helper()
 	const quiet = 2 * time.Second
 	last, since := s.updates(t), time.Now()
-	poll(t, 6*soon, "no more updates", func(context.Context) (bool, string) {
+	poll(t, 6*soon, "no more updates", func() (bool, string) {
 		if now := s.updates(t); !maps.Equal(now, last) {
 			last, since = now, time.Now()
 		}
@@ -121,8 +121,8 @@ func (s *suite) versions(t *testing.T) map[string]uint64 {
 
 func (s *suite) awaitStat(t *testing.T, name string, want uint64) {
 	t.Helper()
-	poll(t, 2*soon, fmt.Sprintf("%s is %d", name, want), func(ctx context.Context) (bool, string) {
-		stats, err := s.Stats(ctx, "^"+strings.ReplaceAll(name, ".", `\.`)+"$")
+	poll(t, 2*soon, fmt.Sprintf("%s is %d", name, want), func() (bool, string) {
+		stats, err := s.Stats(t.Context(), "^"+strings.ReplaceAll(name, ".", `\.`)+"$")
 		if err != nil {
 			return false, err.Error()
 		}

@@ -4,7 +4,6 @@ package local
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -20,7 +19,8 @@ import (
 // A CA is replaced through its ConfigMap, as it is done: first both are
 // trusted, then the backend changes its certificate, then the old one goes.
 // No request fails.
-func testCARotation(t *testing.T, s *suite) {
+func TestCARotation(t *testing.T) {
+	s := shared(t)
 	namespace := s.namespace(t, "rotation")
 	oldCA := pair(t)(s.certs.CA(pki.Spec{CommonName: "Old CA"}))
 	newCA := pair(t)(s.certs.CA(pki.Spec{CommonName: "New CA"}))
@@ -41,7 +41,7 @@ func testCARotation(t *testing.T, s *suite) {
 	s.awaitTrust(t, oldCA, newCA)
 	flowing(t, stream, time.Now(), steady)
 	a.SetTLS(serve(signed(newCA)))
-	poll(t, soon, "handshakes with the new certificate", func(context.Context) (bool, string) {
+	poll(t, soon, "handshakes with the new certificate", func() (bool, string) {
 		n := a.Counts().Handshakes
 		return n > handshakes, fmt.Sprintf("%d as before", n)
 	})
@@ -73,8 +73,8 @@ func (s *suite) awaitTrust(t *testing.T, cas ...*pki.Pair) {
 	for _, ca := range cas {
 		want = append(want, ca.CertPEM()...)
 	}
-	poll(t, soon, fmt.Sprintf("Envoy trusts %v", cas), func(ctx context.Context) (bool, string) {
-		dump, err := s.Admin(ctx, "/config_dump", url.Values{"resource": {"dynamic_active_secrets"}})
+	poll(t, soon, fmt.Sprintf("Envoy trusts %v", cas), func() (bool, string) {
+		dump, err := s.Admin(t.Context(), "/config_dump", url.Values{"resource": {"dynamic_active_secrets"}})
 		if err != nil {
 			return false, err.Error()
 		}

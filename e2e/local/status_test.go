@@ -68,8 +68,8 @@ func (s *suite) awaitCondition(t *testing.T, kind, namespace, name, condition st
 	t.Helper()
 	var message string
 	poll(t, soon, fmt.Sprintf("%s %s/%s %s=%s/%s", kind, namespace, name, condition, status, reason),
-		func(ctx context.Context) (bool, string) {
-			conditions, err := s.policyConditions(ctx, kind, namespace, name)
+		func() (bool, string) {
+			conditions, err := s.policyConditions(t.Context(), kind, namespace, name)
 			if err != nil {
 				return false, err.Error()
 			}

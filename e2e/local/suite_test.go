@@ -5,10 +5,14 @@ package local
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,116 +23,137 @@ import (
 // suite is what all tests share.
 type suite struct {
 	*devcluster.Cluster
+	dir   string
+	guard *devcluster.Guard
 	certs *pki.Maker
 	// public is in the bundle that Envoy takes as that of its system, private
 	// is known only to who is given it.
 	public, private *pki.Pair
 }
 
-// TestLocal runs all tests against one dev cluster.
-func TestLocal(t *testing.T) {
-	s := start(t)
-	tests := []struct {
-		name string
-		run  func(*testing.T, *suite)
-	}{
-		// One after the other, because they measure.
-		{"PolicyDeletedAndCreatedAgain", testPolicyDeletedAndCreatedAgain},
-		{"PolicyChanged", testPolicyChanged},
-		{"PolicyBroken", testPolicyBroken},
-		{"AppliedInARow", testAppliedInARow},
-		{"NewRoute", testNewRoute},
-		{"CARotation", testCARotation},
-		{"ControllerKilled", testControllerKilled},
-		{"DevCluster", testDevCluster},
-		// Side by side.
-		{"GuideInCluster", testGuideInCluster},
-		{"GuideExternal", testGuideExternal},
-		{"Zoo", testZoo},
-		{"Originate", testOriginate},
-		{"Verify", testVerify},
-		{"BadInput", testBadInput},
+// cluster makes the dev cluster when the first test asks for it.
+var cluster = sync.OnceValues(func() (*suite, error) { return newSuite(context.Background()) })
+
+// asked is true once a test has asked for the dev cluster.
+var asked bool
+
+// TestMain ends what the tests have started, whatever became of them.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if !asked {
+		return
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { tt.run(t, s) })
+	s, err := cluster()
+	if err == nil {
+		err = s.end(context.Background(), code != 0)
+	}
+	if err != nil {
+		log.Fatal(err)
 	}
 }
 
-// start builds the binary, makes the cluster, and ends it with the test.
-func start(t *testing.T) *suite {
+// shared is the suite, for a test that uses the dev cluster.
+func shared(t *testing.T) *suite {
 	t.Helper()
-	s := &suite{certs: pki.NewMaker(time.Now, rand.Reader)}
-	s.public = pair(t)(s.certs.CA(pki.Spec{CommonName: "Public Test CA"}))
-	s.private = pair(t)(s.certs.CA(pki.Spec{CommonName: "Private Test CA"}))
-
-	dir := t.TempDir()
-	systemCA := filepath.Join(dir, "system-ca.pem")
-	if err := os.WriteFile(systemCA, s.public.CertPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cluster, err := devcluster.New(t.Context(), devcluster.Options{
-		Binary: binary(t), Name: "e2e-" + strconv.Itoa(os.Getpid()), Dir: dir, SystemCAFile: systemCA,
-	})
+	asked = true
+	s, err := cluster()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Cluster = cluster
-	guard, err := cluster.Guard(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.dump(t)
-		}
-		// The context of a test has ended when its clean-up runs.
-		if down := cluster.Down(context.WithoutCancel(t.Context())); down.Code != 0 {
-			t.Error(down)
-		}
-		guard.Dismiss()
-	})
-	up, err := cluster.Up(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(up)
 	return s
 }
 
-// binary builds the plugin unless there is one to test.
-func binary(t *testing.T) string {
-	t.Helper()
+// newSuite builds the binary and makes the dev cluster.
+func newSuite(ctx context.Context) (*suite, error) {
+	dir, err := os.MkdirTemp("", "tlsgw-e2e-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	s := &suite{dir: dir, certs: pki.NewMaker(time.Now, rand.Reader)}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.end(ctx, true))
+	}
+	return s, nil
+}
+
+func (s *suite) start(ctx context.Context) (err error) {
+	if s.public, err = s.certs.CA(pki.Spec{CommonName: "Public Test CA"}); err != nil {
+		return err
+	}
+	if s.private, err = s.certs.CA(pki.Spec{CommonName: "Private Test CA"}); err != nil {
+		return err
+	}
+	systemCA := filepath.Join(s.dir, "system-ca.pem")
+	if err := os.WriteFile(systemCA, s.public.CertPEM(), 0o600); err != nil {
+		return fmt.Errorf("write the system bundle: %w", err)
+	}
+	binary, err := binary(ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	s.Cluster, err = devcluster.New(ctx, devcluster.Options{
+		Binary: binary, Name: "e2e-" + strconv.Itoa(os.Getpid()), Dir: s.dir, SystemCAFile: systemCA,
+	})
+	if err != nil {
+		return err
+	}
+	if s.guard, err = s.Guard(ctx); err != nil {
+		return err
+	}
+	_, err = s.Up(ctx)
+	return err
+}
+
+// end takes the dev cluster down, and before that shows what a failure may be
+// explained by.
+func (s *suite) end(ctx context.Context, failed bool) error {
+	var failures []error
+	if s.Cluster != nil {
+		if failed {
+			s.dump(ctx)
+		}
+		if down := s.Down(ctx); down.Code != 0 {
+			failures = append(failures, fmt.Errorf("dev-down: %s", down))
+		}
+	}
+	if s.guard != nil {
+		s.guard.Dismiss()
+	}
+	return errors.Join(append(failures, os.RemoveAll(s.dir))...)
+}
+
+// binary is the plugin to test; it is built unless there is one.
+func binary(ctx context.Context, dir string) (string, error) {
 	if given := os.Getenv("TLSGW_BINARY"); given != "" {
 		absolute, err := filepath.Abs(given)
 		if err != nil {
-			t.Fatal(err)
+			return "", fmt.Errorf("find TLSGW_BINARY: %w", err)
 		}
-		return absolute
+		return absolute, nil
 	}
-	built := filepath.Join(t.TempDir(), "kubectl-tlsgw")
-	command := exec.CommandContext(t.Context(), "go", "build", "-o", built, "./cmd/kubectl-tlsgw")
+	built := filepath.Join(dir, "kubectl-tlsgw")
+	command := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/kubectl-tlsgw")
 	command.Dir = filepath.Join("..", "..")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("build the binary: %v\n%s", err, out)
+		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
 	}
-	return built
+	return built, nil
 }
 
-// dump logs what a failure may be explained by; nothing of it holds a key.
-func (s *suite) dump(t *testing.T) {
-	t.Helper()
+// dump logs the ends of all logs and what Envoy counts; nothing of it holds a
+// key.
+func (s *suite) dump(ctx context.Context) {
 	logs, err := s.Logs()
 	if err != nil {
-		t.Log(err)
+		log.Print(err)
 	}
 	for name, text := range logs {
-		t.Logf("end of %s:\n%s", name, text)
+		log.Printf("end of %s:\n%s", name, text)
 	}
-	ctx := context.WithoutCancel(t.Context())
 	stats, err := s.Stats(ctx, `^(cluster\.(kube|backend)_.*\.(ssl\.|upstream_(cx|rq)_(total|connect_fail|[45]xx))|cluster_manager\.|listener_manager\.|control_plane\.|http\..*\.rds\.)`)
 	if err != nil {
-		t.Log(err)
+		log.Print(err)
 		return
 	}
 	for name, value := range stats {
@@ -136,7 +161,7 @@ func (s *suite) dump(t *testing.T) {
 			delete(stats, name)
 		}
 	}
-	t.Logf("statistics of Envoy: %v", stats)
+	log.Printf("statistics of Envoy: %v", stats)
 }
 
 // pair takes the certificate out of what a pki.Maker returns.

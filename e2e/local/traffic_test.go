@@ -3,7 +3,6 @@
 package local
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -23,7 +22,8 @@ const steady = 40
 
 // A deleted policy that comes back is live within a second, and nothing is
 // restarted for it. Between the two there is no policy, so plaintext is right.
-func testPolicyDeletedAndCreatedAgain(t *testing.T, s *suite) {
+func TestPolicyDeletedAndCreatedAgain(t *testing.T) {
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "again"), "app")
 	a.start(t)
 	before := s.pids(t)
@@ -33,14 +33,14 @@ func testPolicyDeletedAndCreatedAgain(t *testing.T, s *suite) {
 	for round := range 3 {
 		deleted := time.Now()
 		a.delete(t, "policy")
-		poll(t, soon, "plaintext without a policy", func(context.Context) (bool, string) {
+		poll(t, soon, "plaintext without a policy", func() (bool, string) {
 			return lastStatus(stream, deleted) == 400, stream.Samples().After(deleted).Summary(deleted)
 		})
 		gone := time.Now()
 		flowing(t, stream, gone, steady)
 		a.apply(t, "policy")
 		created := time.Now()
-		poll(t, soon, "200 with the policy", func(context.Context) (bool, string) {
+		poll(t, soon, "200 with the policy", func() (bool, string) {
 			return lastStatus(stream, created) == 200, stream.Samples().After(created).Summary(created)
 		})
 		flowing(t, stream, time.Now(), steady)
@@ -92,7 +92,8 @@ func (s *suite) pids(t *testing.T) string {
 }
 
 // Changes from one good state to another fail no request.
-func testPolicyChanged(t *testing.T, s *suite) {
+func TestPolicyChanged(t *testing.T) {
+	s := shared(t)
 	namespace := s.namespace(t, "changed")
 	other := "other." + hostOf(namespace, "app")
 	a := s.appWith(t, namespace, "app", s.leaf(t, hostOf(namespace, "app"), other))
@@ -105,8 +106,8 @@ func testPolicyChanged(t *testing.T, s *suite) {
 		t.Helper()
 		changed := time.Now()
 		change()
-		poll(t, soon, what, func(ctx context.Context) (bool, string) {
-			got, err := s.get(ctx, a.host, "/")
+		poll(t, soon, what, func() (bool, string) {
+			got, err := s.get(t.Context(), a.host, "/")
 			return err == nil && got.Backend.SNI == wantSNI, fmt.Sprint(got, err)
 		})
 		flowing(t, stream, changed, steady)
@@ -130,7 +131,8 @@ func testPolicyChanged(t *testing.T, s *suite) {
 }
 
 // A policy that is broken gives 500, and never plaintext.
-func testPolicyBroken(t *testing.T, s *suite) {
+func TestPolicyBroken(t *testing.T) {
+	s := shared(t)
 	a := s.app(t, s.namespace(t, "broken"), "app")
 	a.start(t)
 	began := time.Now()
@@ -140,7 +142,7 @@ func testPolicyBroken(t *testing.T, s *suite) {
 	until := func(status int) {
 		t.Helper()
 		changed := time.Now()
-		poll(t, soon, fmt.Sprint(status), func(context.Context) (bool, string) {
+		poll(t, soon, fmt.Sprint(status), func() (bool, string) {
 			return lastStatus(stream, changed) == status, stream.Samples().After(changed).Summary(changed)
 		})
 		// Envoy's workers take up a change one after the other.

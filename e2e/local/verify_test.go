@@ -9,13 +9,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
 )
 
-// testVerify looks at what a person and a program see of one good and one bad
+// TestVerify looks at what a person and a program see of one good and one bad
 // backend.
-func testVerify(t *testing.T, s *suite) {
+func TestVerify(t *testing.T) {
 	t.Parallel()
+	s := shared(t)
 	namespace := s.namespace(t, "verify")
 	good := s.app(t, namespace, "good")
 	good.start(t)
@@ -27,18 +31,7 @@ func testVerify(t *testing.T, s *suite) {
 
 	t.Run("Table", func(t *testing.T) {
 		t.Parallel()
-		ran := s.Run(t.Context(), "verify", "-n", namespace)
-		lines := strings.Split(strings.TrimSpace(ran.Stdout), "\n")
-		if ran.Code != 1 || lines[len(lines)-1] != "1 of 2 verified." {
-			t.Errorf("the summary is not last, or the exit code is not 1: %s", ran)
-		}
-		says(t, ran, "BACKEND", "POLICY", "HANDSHAKES", "VERDICT", "verify/good:8443", "✓ Verified", "✗ HostnameMismatch",
-			"expected", "presented", "other.example", "likely fix", "kubectl tlsgw originate")
-		for _, line := range lines {
-			if len([]rune(line)) > 100 && !strings.Contains(line, "likely fix") {
-				t.Errorf("wider than 100 columns: %q", line)
-			}
-		}
+		wantTable(t, s.Run(t.Context(), "verify", "-n", namespace))
 	})
 	t.Run("JSON", func(t *testing.T) {
 		t.Parallel()
@@ -46,11 +39,7 @@ func testVerify(t *testing.T, s *suite) {
 		if ran.Code != 1 || got.Summary.Verified != 1 || got.Summary.Failed != 1 || len(got.Results) != 2 {
 			t.Errorf("want one of each: %s", ran)
 		}
-		one := s.wantVerdict(t, namespace, "svc/good", "Verified")
-		if one.Target.Name != "good" || one.Target.Port != servicePort || one.TLS.Version != "TLSv1.3" || one.TLS.SNI != good.host ||
-			one.Gateway == nil || one.Gateway.Name != "http" || len(one.Requests) != 3 || one.Cluster != good.statName() {
-			t.Errorf("the result of svc/good is %+v", one)
-		}
+		wantGood(t, good, s.wantVerdict(t, namespace, "svc/good", "Verified"))
 	})
 	t.Run("YAML", func(t *testing.T) {
 		t.Parallel()
@@ -87,6 +76,38 @@ func testVerify(t *testing.T, s *suite) {
 			t.Errorf("want exit code 3 and JSON all the same: %s", ran)
 		}
 	})
+}
+
+// wantTable looks at what a person sees.
+func wantTable(t *testing.T, ran devcluster.Result) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(ran.Stdout), "\n")
+	if ran.Code != 1 || lines[len(lines)-1] != "1 of 2 verified." {
+		t.Errorf("the summary is not last, or the exit code is not 1: %s", ran)
+	}
+	says(t, ran, "BACKEND", "POLICY", "HANDSHAKES", "VERDICT", "verify/good:8443", "✓ Verified", "✗ HostnameMismatch",
+		"expected", "presented", "other.example", "likely fix", "kubectl tlsgw originate")
+	for _, line := range lines {
+		if len([]rune(line)) > 100 && !strings.Contains(line, "likely fix") {
+			t.Errorf("wider than 100 columns: %q", line)
+		}
+	}
+}
+
+// wantGood looks at what a program sees of a good backend.
+func wantGood(t *testing.T, a *app, one result) {
+	t.Helper()
+	want := one
+	want.Target.Name, want.Target.Port = a.name, servicePort
+	want.TLS.Version, want.TLS.SNI = "TLSv1.3", a.host
+	want.Gateway = &object{Namespace: "kgateway-system", Name: "http"}
+	want.Cluster = a.statName()
+	if diff := cmp.Diff(want, one); diff != "" {
+		t.Errorf("the result of a good backend (-want +got):\n%s", diff)
+	}
+	if len(one.Requests) != 3 {
+		t.Errorf("%d requests were sent, want 3", len(one.Requests))
+	}
 }
 
 // file writes a file that a command is given.

@@ -189,8 +189,9 @@ func withPlus(t *testing.T, s *suite) []byte {
 
 // Every broken set-up gets its verdict, and its working twin is Verified;
 // where originate's checks can tell, nothing is applied.
-func testZoo(t *testing.T, s *suite) {
+func TestZoo(t *testing.T) {
 	t.Parallel()
+	s := shared(t)
 	for _, x := range zoo() {
 		t.Run(x.name+x.verdict, func(t *testing.T) {
 			t.Parallel()
@@ -262,9 +263,9 @@ func (x specimen) build(t *testing.T, s *suite, namespace string) *app {
 // awaitSeen waits until the controller has said something of the policy.
 func (s *suite) awaitSeen(t *testing.T, a *app) {
 	t.Helper()
-	poll(t, soon, "a word on the policy", func(ctx context.Context) (bool, string) {
+	poll(t, soon, "a word on the policy", func() (bool, string) {
 		for _, kind := range []string{backendTLSPolicy, backendConfigPolicy} {
-			if conditions, err := s.policyConditions(ctx, kind, a.namespace, a.name); err == nil && len(conditions) > 0 {
+			if conditions, err := s.policyConditions(t.Context(), kind, a.namespace, a.name); err == nil && len(conditions) > 0 {
 				return true, ""
 			}
 		}
@@ -302,7 +303,7 @@ func (s *suite) objects(t *testing.T, namespace string) map[string]any {
 		gvk := ref(kind, "", "").GroupVersionKind()
 		gvk.Kind += "List"
 		list.SetGroupVersionKind(gvk)
-		if err := s.Client.List(t.Context(), list, client.InNamespace(namespace)); err != nil {
+		if err := s.Client.List(context.WithoutCancel(t.Context()), list, client.InNamespace(namespace)); err != nil {
 			t.Fatal(err)
 		}
 		for _, item := range list.Items {
