@@ -59,12 +59,16 @@ func zooCertificates() []specimen {
 	return []specimen{
 		{
 			name: "01", verdict: "HostnameMismatch", says: "other.example",
-			server:    func(t *testing.T, s *suite, _ string) *tls.Config { return s.leaf(t, "other.example") },
+			server: func(t *testing.T, s *suite, _ string) *tls.Config {
+				t.Helper()
+				return s.leaf(t, "other.example")
+			},
 			originate: fromConfigMap(), refusal: "other.example",
 		},
 		{
 			name: "02", verdict: "UnknownAuthority", says: "Public Test CA",
 			server: func(t *testing.T, s *suite, host string) *tls.Config {
+				t.Helper()
 				return serve(pair(t)(s.certs.Leaf(s.public, pki.Spec{CommonName: host, DNSNames: []string{host}})))
 			},
 			originate: fromConfigMap(), refusal: "Public Test CA",
@@ -72,6 +76,7 @@ func zooCertificates() []specimen {
 		{
 			name: "03", verdict: "CertificateExpired", says: "expired",
 			server: func(t *testing.T, s *suite, host string) *tls.Config {
+				t.Helper()
 				return serve(pair(t)(s.certs.Leaf(s.private, pki.Spec{
 					CommonName: host, DNSNames: []string{host},
 					NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
@@ -82,6 +87,7 @@ func zooCertificates() []specimen {
 		{
 			name: "09", verdict: "IncompleteChain", says: "Intermediate",
 			server: func(t *testing.T, s *suite, host string) *tls.Config {
+				t.Helper()
 				intermediate := pair(t)(s.certs.Intermediate(s.private, pki.Spec{CommonName: "Intermediate"}))
 				config := serve(pair(t)(s.certs.Leaf(intermediate, pki.Spec{CommonName: host, DNSNames: []string{host}})))
 				config.Certificates[0].Certificate = config.Certificates[0].Certificate[:1]
@@ -98,6 +104,7 @@ func zooTrust() []specimen {
 		{
 			name: "04", verdict: "CAExpired", says: "expired",
 			values: func(t *testing.T, s *suite) []string {
+				t.Helper()
 				ca := pair(t)(s.certs.CA(pki.Spec{
 					CommonName: "Expired CA", NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
 				}))
@@ -108,6 +115,7 @@ func zooTrust() []specimen {
 		{
 			name: "05", verdict: "CAMalformed", says: "HTML-escaped",
 			values: func(t *testing.T, s *suite) []string {
+				t.Helper()
 				return []string{"CA", text(bytes.ReplaceAll(withPlus(t, s), []byte("+"), []byte("&#43;")))}
 			},
 			originate: fromConfigMap(), refusal: "HTML-escaped",
@@ -137,6 +145,7 @@ func zooConnections() []specimen {
 		{
 			name: "07", verdict: "ProtocolVersionMismatch", says: "1.3",
 			server: func(t *testing.T, s *suite, host string) *tls.Config {
+				t.Helper()
 				config := s.leaf(t, host)
 				config.MinVersion, config.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 				return config
@@ -147,6 +156,7 @@ func zooConnections() []specimen {
 		{
 			name: "08", verdict: "ClientCertificateRequired",
 			server: func(t *testing.T, s *suite, host string) *tls.Config {
+				t.Helper()
 				config := s.leaf(t, host)
 				config.ClientAuth = tls.RequireAnyClientCert
 				return config
