@@ -6,13 +6,20 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/controller"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/devup"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/originate"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/remove"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/verify"
 )
 
 // verbs are the commands under the root, in the order of the help text.
 func verbs(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) []*cobra.Command {
 	return []*cobra.Command{
+		originate.NewCommand(flags, streams),
 		verify.NewCommand(flags, streams),
+		remove.NewCommand(flags, streams),
+		devup.NewCommand(flags, streams),
+		devup.NewDownCommand(flags, streams),
 		controller.NewCommand(flags, streams),
 		newVersionCommand(streams),
 	}
