@@ -118,8 +118,13 @@ func (e *Evidence) fromSymptom(s symptom) Finding {
 	default:
 		f.Expected = "a connection"
 	}
-	if e.Direct != nil && e.Direct.Presented != nil && len(e.Direct.Presented.Chain) > 0 {
-		f.Presented = Leaf(e.Direct.Presented.Chain[0])
+	if e.Direct == nil || e.Direct.Presented == nil || len(e.Direct.Presented.Chain) == 0 {
+		return f
+	}
+	chain := e.Direct.Presented.Chain
+	f.Presented = Leaf(chain[0])
+	if s.code.Stage() == StageCertificate && len(Chain(chain, e.Trust, e.Identity, e.Now)) == 0 {
+		f.Message += "; a direct handshake verifies, so Envoy may hold another trust bundle, or have met another endpoint"
 	}
 	return f
 }

@@ -18,9 +18,9 @@ type Style struct {
 }
 
 const (
-	// maxCell bounds what strangers' names may take of a line.
-	maxCell = 48
-	gap     = "  "
+	// width is what a line may take, but for -o wide and fixes.
+	width = 100
+	gap   = "  "
 )
 
 type column struct {
@@ -72,27 +72,42 @@ func (r *Report) rows(b *strings.Builder, style Style) {
 	}
 	cols := columns(style.Wide)
 	widths := make([]int, len(cols))
-	cells := make([][]string, len(r.Results))
+	verdict := 0
 	for i, c := range cols {
-		widths[i] = utf8.RuneCountInString(c.title)
-		for j, result := range r.Results {
-			text := c.cell(result)
-			if !style.Wide {
-				text = shorten(text, maxCell)
-			}
-			cells[j] = append(cells[j], text)
-			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		widths[i] = runes(c.title)
+		for _, result := range r.Results {
+			widths[i] = max(widths[i], runes(c.cell(result)))
+			verdict = max(verdict, runes(Style{}.mark(result.Verdict)))
 		}
+	}
+	if !style.Wide {
+		squeeze(widths, width-verdict)
 	}
 	for i, c := range cols {
 		b.WriteString(pad(c.title, widths[i]) + gap)
 	}
 	b.WriteString("VERDICT\n")
-	for j, result := range r.Results {
-		for i, text := range cells[j] {
-			b.WriteString(pad(text, widths[i]) + gap)
+	for _, result := range r.Results {
+		for i, c := range cols {
+			b.WriteString(pad(shorten(c.cell(result), widths[i]), widths[i]) + gap)
 		}
 		b.WriteString(style.mark(result.Verdict) + "\n")
+	}
+}
+
+// squeeze takes from the policy's column, then from the backend's, until all
+// fit. Whole names are in the blocks and in -o wide.
+func squeeze(widths []int, room int) {
+	total := 0
+	for _, w := range widths {
+		total += w + len(gap)
+	}
+	for _, column := range []struct{ index, least int }{{1, 20}, {0, 14}} {
+		take := min(total-room, widths[column.index]-column.least)
+		if take > 0 {
+			widths[column.index] -= take
+			total -= take
+		}
 	}
 }
 
@@ -110,7 +125,7 @@ func (r Result) block(b *strings.Builder, style Style) {
 		line(b, "presented", r.Presented)
 		line(b, "envoy", r.Envoy)
 		for _, fact := range r.Evidence {
-			line(b, "live", fact)
+			line(b, "proof", fact)
 		}
 		for _, f := range r.Findings {
 			line(b, "also", string(f.Code)+": "+f.Message)
@@ -125,7 +140,7 @@ func (r Result) block(b *strings.Builder, style Style) {
 // line writes "  label      text" within the width; the fix stays on one
 // line, so that it can be pasted.
 func line(b *strings.Builder, label, text string) {
-	const indent, width = 13, 100
+	const indent = 13
 	if text == "" {
 		return
 	}
@@ -150,11 +165,11 @@ func line(b *strings.Builder, label, text string) {
 // wrap breaks text at spaces; runs of spaces within a line are kept.
 func wrap(text string, width int) []string {
 	var lines []string
-	for utf8.RuneCountInString(text) > width {
-		runes := []rune(text)
-		at := strings.LastIndex(string(runes[:width+1]), " ")
+	for runes(text) > width {
+		all := []rune(text)
+		at := strings.LastIndex(string(all[:width+1]), " ")
 		if at <= 0 {
-			at = len(string(runes[:width]))
+			at = len(string(all[:width]))
 		}
 		lines = append(lines, strings.TrimRight(text[:at], " "))
 		text = strings.TrimLeft(text[at:], " ")
@@ -223,8 +238,22 @@ func tlsCell(t TLS) string {
 	if t.Version == "" {
 		return "-"
 	}
-	cipher := strings.TrimPrefix(t.Cipher, "TLS_")
-	return strings.TrimSpace(t.Version + " " + cipher)
+	return strings.TrimSpace(t.Version + " " + shortCipher(t.Cipher))
+}
+
+// shortCipher is the bulk cipher alone: the rest of the name follows from the
+// certificate and the version.
+func shortCipher(cipher string) string {
+	plain := strings.NewReplacer("_", "", "-", "").Replace(cipher)
+	for _, known := range []struct{ in, short string }{
+		{"AES128GCM", "AES128-GCM"}, {"AES256GCM", "AES256-GCM"}, {"CHACHA20", "CHACHA20"},
+		{"AES128", "AES128-CBC"}, {"AES256", "AES256-CBC"},
+	} {
+		if strings.Contains(plain, known.in) {
+			return known.short
+		}
+	}
+	return cipher
 }
 
 func dash(s string) string {
@@ -234,14 +263,15 @@ func dash(s string) string {
 	return s
 }
 
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
-}
+func runes(s string) int { return utf8.RuneCountInString(s) }
 
+func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, width-runes(s))) }
+
+// shorten keeps the end of a name: that is where names differ.
 func shorten(s string, width int) string {
-	runes := []rune(s)
-	if len(runes) <= width {
+	all := []rune(s)
+	if len(all) <= width {
 		return s
 	}
-	return string(runes[:width-1]) + "…"
+	return "…" + string(all[len(all)-width+1:])
 }
