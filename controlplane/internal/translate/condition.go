@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
@@ -28,13 +29,23 @@ type problem struct {
 }
 
 func problemf(reason, format string, args ...any) *problem {
-	return &problem{reason: reason, message: fmt.Sprintf(format, args...)}
+	return &problem{reason: reason, message: bounded(fmt.Sprintf(format, args...))}
+}
+
+// maxMessage keeps the message of a condition readable; the API takes 32 KiB.
+const maxMessage = 4096
+
+func bounded(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage-3], "") + "..."
 }
 
 // condition is False with the problem, or True where there is none.
 func (p *problem) condition(kind, trueReason, trueMessage string) ir.Condition {
 	if p == nil {
-		return ir.Condition{Type: kind, Status: ir.True, Reason: trueReason, Message: trueMessage}
+		return ir.Condition{Type: kind, Status: ir.True, Reason: trueReason, Message: bounded(trueMessage)}
 	}
 	return ir.Condition{Type: kind, Status: ir.False, Reason: p.reason, Message: p.message}
 }
@@ -49,5 +60,6 @@ func joinProblems(problems []*problem) *problem {
 	for _, p := range problems[1:] {
 		joined.message += "; " + p.message
 	}
+	joined.message = bounded(joined.message)
 	return &joined
 }

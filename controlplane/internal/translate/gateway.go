@@ -18,19 +18,27 @@ type gateway struct {
 	listeners []*listener
 	// refused is why the Gateway as a whole serves nothing.
 	refused *problem
-	// backends are those that attached routes reach.
-	backends map[*backend]struct{}
 }
 
-func (g *gateway) use(b *backend) { g.backends[b] = struct{}{} }
+// reached are the backends to which routes of the Gateway lead.
+func (g *gateway) reached() map[*backend]struct{} {
+	reached := map[*backend]struct{}{}
+	for _, l := range g.listeners {
+		if g.refused != nil || !l.serves() {
+			continue
+		}
+		for _, a := range l.attached {
+			for _, b := range a.route.backends {
+				reached[b] = struct{}{}
+			}
+		}
+	}
+	return reached
+}
 
 // newGateway checks a Gateway and its listeners; routes come later.
 func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
-	g := &gateway{
-		object: object, name: nameOf(object),
-		refused:  t.checkGateway(object),
-		backends: map[*backend]struct{}{},
-	}
+	g := &gateway{object: object, name: nameOf(object), refused: t.checkGateway(object)}
 	for i := range object.Spec.Listeners {
 		g.listeners = append(g.listeners, t.newListener(object, &object.Spec.Listeners[i]))
 	}
@@ -102,7 +110,7 @@ func (g *gateway) configuration() *ir.Gateway {
 		}
 	}
 	slices.SortFunc(result.Listeners, func(a, b ir.Listener) int { return cmp.Compare(a.Port, b.Port) })
-	for b := range g.backends {
+	for b := range g.reached() {
 		if b.cluster != nil {
 			result.Clusters = append(result.Clusters, b.cluster)
 			addSecrets(secrets, b.secrets)

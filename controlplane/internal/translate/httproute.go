@@ -185,7 +185,6 @@ func (t *translation) attachHTTPRoute(object *gatewayv1.HTTPRoute) (ir.ObjectSta
 		rejected := route.attach(g, parent)
 		if rejected == nil {
 			for _, b := range route.backends {
-				g.use(b)
 				t.uses.add(b.target, b.portName, g.name)
 			}
 		}

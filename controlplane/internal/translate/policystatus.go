@@ -85,6 +85,9 @@ func (t *translation) backendTLSPolicyStatus(policy *gatewayv1.BackendTLSPolicy)
 			targets = append(targets, target)
 		}
 	}
+	if len(targets) == 0 {
+		targets = noTargets(tlsPolicyRef(policy))
+	}
 	settings := t.backendTLSPolicy(policy)
 	return ir.ObjectStatus{
 		Ref:        tlsPolicyRef(policy),
@@ -158,8 +161,17 @@ func (t *translation) backendConfigPolicyStatus(policy *v1alpha1.BackendConfigPo
 	}
 }
 
+// noTargets has a policy without targets stand for itself, so that its status
+// has a place.
+func noTargets(policy ir.Ref) []policyTarget {
+	return []policyTarget{{
+		ref:     policy,
+		missing: problemf(v1alpha1.PolicyReasonTargetNotFound, "the policy names and selects no Service or Backend of its namespace"),
+	}}
+}
+
 // configPolicyTargets are the targets that a policy names, and those that it
-// selects. One that selects nothing has itself as target, which is missing.
+// selects.
 func (t *translation) configPolicyTargets(policy *v1alpha1.BackendConfigPolicy) []policyTarget {
 	var refs []ir.Ref
 	for _, ref := range policy.Spec.TargetRefs {
@@ -169,10 +181,7 @@ func (t *translation) configPolicyTargets(policy *v1alpha1.BackendConfigPolicy) 
 		refs = append(refs, t.selected(policy.Namespace, selector)...)
 	}
 	if len(refs) == 0 {
-		return []policyTarget{{
-			ref:     configPolicyRef(policy),
-			missing: problemf(v1alpha1.PolicyReasonTargetNotFound, "targetRefs are empty, and targetSelectors select no Service or Backend of this namespace"),
-		}}
+		return noTargets(configPolicyRef(policy))
 	}
 	var targets []policyTarget
 	for _, ref := range refs {

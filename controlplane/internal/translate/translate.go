@@ -103,7 +103,7 @@ func newTranslation(s *snapshot.Snapshot, o Options) *translation {
 func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
 	var edges []ir.PlaintextEdge
 	for _, g := range gateways {
-		for b := range g.backends {
+		for b := range g.reached() {
 			if b.cluster != nil && b.cluster.TLS == nil {
 				edges = append(edges, ir.PlaintextEdge{Namespace: b.target.Namespace, Cluster: b.cluster.StatName})
 			}
