@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/report"
 )
 
 // scenario is a backend, its Service, policy and route, and the cluster that
@@ -34,10 +34,19 @@ type scenario struct {
 	options func(o *Options)
 	want    diagnose.Code
 	exit    int
+	// also checks more of the result, which is the last of results.
+	also func(t *testing.T, results []report.Result, stderr string)
+	// backend: the target is a Backend, not a Service.
+	backend bool
 }
 
-func (s *scenario) host() string        { return s.name + ".example.com" }
-func (s *scenario) statName() string    { return contract.ServiceStatName("default", s.name, 443) }
+func (s *scenario) host() string { return s.name + ".example.com" }
+func (s *scenario) statName() string {
+	if s.backend {
+		return contract.BackendStatName("default", s.name)
+	}
+	return contract.ServiceStatName("default", s.name, 443)
+}
 func (s *scenario) clusterName() string { return s.statName() + "~0123456789" }
 
 // cluster is what the controller would send for the scenario.
@@ -225,6 +234,9 @@ func through(gateway string) func(*objects) {
 
 func year(n int) time.Time { return time.Now().AddDate(n, 0, 0) }
 
-func target(s *scenario) TargetRef { return TargetRef{Kind: kindService, Name: s.name} }
-
-func (s *scenario) String() string { return fmt.Sprintf("%s -> %s", s.name, s.want) }
+func (s *scenario) target() TargetRef {
+	if s.backend {
+		return TargetRef{Kind: kindBackend, Name: s.name}
+	}
+	return TargetRef{Kind: kindService, Name: s.name}
+}

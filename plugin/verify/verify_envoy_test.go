@@ -51,10 +51,24 @@ func TestVerdicts(t *testing.T) {
 			if s.port != 0 && strings.HasPrefix(s.name, "warm-") {
 				warm(t, envoy, s)
 			}
-			result, stderr := runOne(t, clients, s)
-			check(t, s, result, stderr)
+			results, stderr := runOne(t, clients, s)
+			check(t, s, results[len(results)-1], stderr)
+			if s.also != nil {
+				s.also(t, results, stderr)
+			}
 		})
 	}
+	t.Run("nothing to verify", func(t *testing.T) {
+		t.Parallel()
+		elsewhere, err := kube.NewForConfig(clients.Config, "kube-public")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := run(t, elsewhere, func(*Options) {})
+		if fail.Code(err) != fail.CodeFailed || r.Error == "" || !strings.Contains(r.Error, "kube-public") {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	})
 }
 
 func addressOf(port int32) string { return "127.0.0.1:" + strconv.Itoa(int(port)) }
@@ -73,10 +87,10 @@ func warm(t *testing.T, envoy runningEnvoy, s *scenario) {
 	}
 }
 
-func runOne(t *testing.T, clients *kube.Clients, s *scenario) (report.Result, string) {
+func runOne(t *testing.T, clients *kube.Clients, s *scenario) ([]report.Result, string) {
 	t.Helper()
 	r, stderr, err := run(t, clients, func(o *Options) {
-		o.Targets = []TargetRef{target(s)}
+		o.Targets = []TargetRef{s.target()}
 		if s.options != nil {
 			s.options(o)
 		}
@@ -87,7 +101,7 @@ func runOne(t *testing.T, clients *kube.Clients, s *scenario) (report.Result, st
 	if len(r.Results) == 0 {
 		t.Fatalf("no result: %+v, %v", r, err)
 	}
-	return r.Results[len(r.Results)-1], stderr
+	return r.Results, stderr
 }
 
 // run runs the verb with -o json.
@@ -140,6 +154,7 @@ func allScenarios(t *testing.T, a *authority) []*scenario {
 	all := append(certificateScenarios(t, a), handshakeScenarios(t, a)...)
 	all = append(all, configScenarios(t, a)...)
 	all = append(all, liveScenarios(t, a)...)
+	all = append(all, policyScenarios(t, a)...)
 	for _, s := range all {
 		if s.trusted == "" {
 			s.trusted = root
@@ -291,8 +306,35 @@ func liveScenarios(t *testing.T, a *authority) []*scenario {
 			want: diagnose.StatsUnavailable, exit: fail.CodeUnreachable},
 		{name: "no-listener", port: good(t, a, "no-listener"), change: through("no-listener"),
 			want: diagnose.GatewayUnreachable, exit: fail.CodeUnreachable},
-		{name: "warm-h1", port: good(t, a, "warm-h1"), want: diagnose.Verified},
+		{name: "warm-h1", port: good(t, a, "warm-h1"), want: diagnose.Verified, also: forced},
 		{name: "warm-h2", http2: true, live: func(c object) { common(c)["alpn_protocols"] = []string{"h2"} },
-			port: serveTLS(t, &h2, ok()), want: diagnose.NoHandshakeObserved},
+			port: serveTLS(t, &h2, ok()), want: diagnose.NoHandshakeObserved, also: otherwiseProven},
+	}
+}
+
+// forced: the connections were there, and a new one was brought about.
+func forced(t *testing.T, results []report.Result, stderr string) {
+	t.Helper()
+	r := results[0]
+	if r.Handshakes.Before == 0 || r.Extra == 0 || r.Extra > maxExtra {
+		t.Errorf("handshakes %+v, %d extra requests", r.Handshakes, r.Extra)
+	}
+	for _, want := range []string{"$ curl -i -H 'Host: warm-h1.example.com' http://127.0.0.1:", "1: 200 OK", "parallel bursts"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("stderr lacks %q:\n%s", want, stderr)
+		}
+	}
+}
+
+// otherwiseProven: no handshake is claimed, and what else proves TLS is told.
+func otherwiseProven(t *testing.T, results []report.Result, _ string) {
+	t.Helper()
+	r := results[0]
+	if r.Handshakes.Before == 0 || r.Handshakes.After != r.Handshakes.Before || r.Extra > maxExtra {
+		t.Errorf("handshakes %+v, %d extra requests", r.Handshakes, r.Extra)
+	}
+	if evidence := strings.Join(r.Evidence, "\n"); !strings.Contains(evidence, "SNI warm-h2.example.com") ||
+		!strings.Contains(evidence, "every connection ever made to it was TLS") {
+		t.Errorf("evidence %s", evidence)
 	}
 }
