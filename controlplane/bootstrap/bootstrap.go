@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -120,13 +121,21 @@ func build(o Options) (*bootstrapv3.Bootstrap, error) {
 }
 
 func check(o Options) error {
-	for what, value := range map[string]string{
-		"namespace": o.Namespace, "gateway": o.Gateway, "controller host": o.XDSHost,
-		"CA file": o.CAFile, "certificate file": o.CertificateFile, "key file": o.KeyFile,
+	var missing []string
+	for _, required := range []struct{ what, value string }{
+		{"namespace", o.Namespace},
+		{"gateway", o.Gateway},
+		{"controller host", o.XDSHost},
+		{"CA file", o.CAFile},
+		{"certificate file", o.CertificateFile},
+		{"key file", o.KeyFile},
 	} {
-		if value == "" {
-			return errors.New("no " + what + " is given")
+		if required.value == "" {
+			missing = append(missing, required.what)
 		}
+	}
+	if len(missing) > 0 {
+		return errors.New("missing: " + strings.Join(missing, ", "))
 	}
 	return nil
 }

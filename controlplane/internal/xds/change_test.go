@@ -25,7 +25,17 @@ type running struct {
 
 func newRunning(t *testing.T, sotw bool, tls *ir.UpstreamTLS) *running {
 	t.Helper()
-	r := &running{world: newWorld(t), ca: envoytest.NewCA(t, "backend"), port: envoytest.FreePort(t)}
+	return runningIn(t, newWorld(t), sotw, tls)
+}
+
+func newRunningWith(t *testing.T, change func(*xds.Options)) *running {
+	t.Helper()
+	return runningIn(t, newWorldWith(t, change), false, verified())
+}
+
+func runningIn(t *testing.T, w *world, sotw bool, tls *ir.UpstreamTLS) *running {
+	t.Helper()
+	r := &running{world: w, ca: envoytest.NewCA(t, "backend"), port: envoytest.FreePort(t)}
 	r.backend = envoytest.StartBackend(t, "nginx", r.ca.Issue(t, []string{sni}, nil))
 	r.client = newClient(r.port)
 	r.publish(r.gateway(tls).ir())

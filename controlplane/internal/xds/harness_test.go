@@ -50,6 +50,11 @@ type world struct {
 // newWorld starts a server. The grace is short, so that removals are seen.
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldWith(t, func(*xds.Options) {})
+}
+
+func newWorldWith(t testing.TB, change func(*xds.Options)) *world {
+	t.Helper()
 	ca := envoytest.NewCA(t, "xds")
 	own := ca.Issue(t, []string{contract.XDSServerName}, nil)
 	w := &world{
@@ -71,6 +76,7 @@ func newWorld(t testing.TB) *world {
 			grpc.StatsHandler(&w.sent),
 		},
 	}
+	change(&w.options)
 	w.start()
 	t.Cleanup(func() { w.stop() })
 	return w
