@@ -71,8 +71,9 @@ func partOf(typeURL string) status.Part {
 // leftOut are the parts that Envoy was not even sent.
 func leftOut(problems []*envoy.ResourceError) []status.Rejection {
 	parts := map[string]status.Part{
-		"cluster": status.PartCluster, "endpoints": status.PartCluster, "secret": status.PartSecret,
-		"listener": status.PartListener, "route": status.PartRoute,
+		"cluster": status.PartCluster, "secret": status.PartSecret,
+		"listener": status.PartListener, "filter chain": status.PartListener,
+		"virtual host": status.PartRouteConfig, "route": status.PartRoute,
 	}
 	var all []status.Rejection
 	for _, problem := range problems {

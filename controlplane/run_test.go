@@ -470,7 +470,9 @@ func ofAncestor(s gatewayv1.PolicyStatus) []metav1.Condition {
 	return nil
 }
 
-func programmed(o *gatewayv1.Gateway) error { return isTrue(o.Generation, o.Status.Conditions, "Programmed") }
+func programmed(o *gatewayv1.Gateway) error {
+	return isTrue(o.Generation, o.Status.Conditions, "Programmed")
+}
 
 // isTrue tells whether the conditions hold for the generation.
 func isTrue(generation int64, conditions []metav1.Condition, types ...string) error {

@@ -73,8 +73,8 @@ func (w write) body(ref ir.Ref, object client.Object) ([]byte, error) {
 	return body, nil
 }
 
-// refOf names object. It is false for kinds whose status is not written.
-func refOf(object client.Object) (ir.Ref, bool) {
+// RefOf names object. It is false for kinds whose status is not written.
+func RefOf(object client.Object) (ir.Ref, bool) {
 	ref := ir.Ref{Group: gatewayv1.GroupName, Name: ir.Name{Namespace: object.GetNamespace(), Name: object.GetName()}}
 	switch object.(type) {
 	case *gatewayv1.GatewayClass:

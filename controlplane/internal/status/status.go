@@ -111,7 +111,7 @@ func (w *Writer) Set(objects []Object, s *snapshot.Snapshot) {
 // status back to what it must say. Whoever keeps changing it is answered ever
 // more slowly, so that two controllers do not fight at full speed.
 func (w *Writer) Observe(object client.Object) {
-	ref, ok := refOf(object)
+	ref, ok := RefOf(object)
 	if !ok {
 		return
 	}
