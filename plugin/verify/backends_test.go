@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +103,23 @@ func answer(status int, text string) http.HandlerFunc {
 }
 
 func ok() http.HandlerFunc { return answer(http.StatusOK, "hello") }
+
+// together answers nobody before n requests are there; later ones at once. So
+// n connections stand open afterwards.
+func together(n int) http.HandlerFunc {
+	var arrived atomic.Int64
+	all := make(chan struct{})
+	return func(w http.ResponseWriter, r *http.Request) {
+		if arrived.Add(1) == int64(n) {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-r.Context().Done():
+		}
+		ok()(w, r)
+	}
+}
 
 // serveConns handles raw connections.
 func serveConns(t *testing.T, handle func(ctx context.Context, conn *net.TCPConn)) int32 {

@@ -52,7 +52,8 @@ func TestVerdicts(t *testing.T) {
 				warm(t, envoy, s)
 			}
 			results, stderr := runOne(t, clients, s)
-			check(t, s, results[len(results)-1], stderr)
+			t.Logf("extra %d, handshakes %+v", results[0].Extra, results[0].Handshakes)
+	check(t, s, results[len(results)-1], stderr)
 			if s.also != nil {
 				s.also(t, results, stderr)
 			}
@@ -73,10 +74,13 @@ func TestVerdicts(t *testing.T) {
 
 func addressOf(port int32) string { return "127.0.0.1:" + strconv.Itoa(int(port)) }
 
+// warmWidth is how many connections a warmed cluster keeps open with HTTP/1.
+const warmWidth = 30
+
 // warm opens connections that Envoy keeps.
 func warm(t *testing.T, envoy runningEnvoy, s *scenario) {
 	t.Helper()
-	requests := make([]probe.Request, 30)
+	requests := make([]probe.Request, warmWidth)
 	for i := range requests {
 		requests[i] = probe.Request{Method: http.MethodGet, Host: s.host(), Path: "/"}
 	}
@@ -287,6 +291,7 @@ func liveScenarios(t *testing.T, a *authority) []*scenario {
 	t.Helper()
 	noValidation := func(c object) { delete(common(c), "validation_context") }
 	allow := func(o *Options) { o.AllowInsecure = true }
+	h1 := tls.Config{Certificates: []tls.Certificate{a.leaf(a.root, nameOf("warm-h1"), nil)}, MinVersion: tls.VersionTLS12}
 	h2 := tls.Config{
 		Certificates: []tls.Certificate{a.leaf(a.root, nameOf("warm-h2"), nil)},
 		MinVersion:   tls.VersionTLS12, NextProtos: []string{"h2"},
@@ -306,7 +311,7 @@ func liveScenarios(t *testing.T, a *authority) []*scenario {
 			want: diagnose.StatsUnavailable, exit: fail.CodeUnreachable},
 		{name: "no-listener", port: good(t, a, "no-listener"), change: through("no-listener"),
 			want: diagnose.GatewayUnreachable, exit: fail.CodeUnreachable},
-		{name: "warm-h1", port: good(t, a, "warm-h1"), want: diagnose.Verified, also: forced},
+		{name: "warm-h1", port: serveTLS(t, &h1, together(warmWidth)), want: diagnose.Verified, also: forced},
 		{name: "warm-h2", http2: true, live: func(c object) { common(c)["alpn_protocols"] = []string{"h2"} },
 			port: serveTLS(t, &h2, ok()), want: diagnose.NoHandshakeObserved, also: otherwiseProven},
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -41,31 +42,97 @@ type Response struct {
 }
 
 // Send sends each request on a downstream connection of its own, all at the
-// same moment: first every connection is opened, then every request written.
-// So many requests in flight at once make Envoy open as many connections to a
-// backend that speaks HTTP/1. Responses are in the order of the requests.
+// same moment: it opens every connection and writes every request but for its
+// last two bytes, and then writes those in one go. So many requests in flight
+// at once make Envoy open as many connections to a backend that speaks
+// HTTP/1. Responses are in the order of the requests.
 func Send(ctx context.Context, dial Dialer, requests []Request) []Response {
-	responses := make([]Response, len(requests))
-	var ready, done sync.WaitGroup
-	start := make(chan struct{})
+	flights := make([]flight, len(requests))
+	var opened sync.WaitGroup
 	for i, request := range requests {
-		ready.Add(1)
-		done.Go(func() {
-			conn, err := open(ctx, dial, request)
-			ready.Done()
-			<-start
-			if err != nil {
-				responses[i] = Response{Err: err, Failure: ClassifyDial(err)}
-				return
-			}
-			defer func() { _ = conn.Close() }()
-			responses[i] = exchange(ctx, conn, request)
-		})
+		opened.Go(func() { flights[i].open(ctx, dial, request) })
 	}
-	ready.Wait()
-	close(start)
+	opened.Wait()
+	for i := range flights {
+		flights[i].start(ctx)
+	}
+	responses := make([]Response, len(requests))
+	var done sync.WaitGroup
+	for i := range flights {
+		done.Go(func() { responses[i] = flights[i].land(ctx) })
+	}
 	done.Wait()
 	return responses
+}
+
+// flight is one request on its way.
+type flight struct {
+	conn    net.Conn
+	request *http.Request
+	// held are the last bytes of the request, not yet written.
+	held  []byte
+	began time.Time
+	stop  func() bool
+	err   error
+}
+
+// open connects and writes all but the last bytes.
+func (f *flight) open(ctx context.Context, dial Dialer, request Request) {
+	if f.request, f.err = newHTTPRequest(ctx, request); f.err != nil {
+		return
+	}
+	var encoded bytes.Buffer
+	if f.err = f.request.Write(&encoded); f.err != nil {
+		return
+	}
+	if f.conn, f.err = open(ctx, dial, request); f.err != nil {
+		return
+	}
+	// Not every connection honours deadlines (a port-forward's does not).
+	f.stop = context.AfterFunc(ctx, func() { _ = f.conn.Close() })
+	head := encoded.Len() - len("\r\n")
+	f.held = encoded.Bytes()[head:]
+	_, f.err = f.conn.Write(encoded.Bytes()[:head])
+}
+
+func (f *flight) start(ctx context.Context) {
+	if f.err != nil || ctx.Err() != nil {
+		return
+	}
+	f.began = time.Now()
+	_, f.err = f.conn.Write(f.held)
+}
+
+// land reads the answer and closes the connection.
+func (f *flight) land(ctx context.Context) Response {
+	if f.conn != nil {
+		defer func() { f.stop(); _ = f.conn.Close() }()
+	}
+	var response Response
+	if f.err == nil {
+		response, f.err = f.read()
+	}
+	if !f.began.IsZero() {
+		response.Duration = time.Since(f.began)
+	}
+	if f.err != nil {
+		if cause := ctx.Err(); cause != nil {
+			f.err = errors.Join(cause, f.err)
+		}
+		response.Err, response.Failure = f.err, ClassifyDial(f.err)
+	}
+	return response
+}
+
+func (f *flight) read() (Response, error) {
+	answer, err := http.ReadResponse(bufio.NewReader(f.conn), f.request)
+	if err != nil {
+		return Response{}, fmt.Errorf("reading the answer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	// A body that breaks off or never ends does not spoil the status.
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	return Response{Status: answer.StatusCode, Header: answer.Header, Body: printable(body)}, nil
 }
 
 func open(ctx context.Context, dial Dialer, request Request) (net.Conn, error) {
@@ -89,39 +156,6 @@ func open(ctx context.Context, dial Dialer, request Request) (net.Conn, error) {
 		return nil, fmt.Errorf("TLS with the gateway's listener: %w", err)
 	}
 	return client, nil
-}
-
-func exchange(ctx context.Context, conn net.Conn, request Request) Response {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	began := time.Now()
-	response, err := roundTrip(ctx, conn, request)
-	if err != nil {
-		if cause := ctx.Err(); cause != nil {
-			err = errors.Join(cause, err)
-		}
-		return Response{Err: err, Failure: ClassifyDial(err), Duration: time.Since(began)}
-	}
-	response.Duration = time.Since(began)
-	return response
-}
-
-func roundTrip(ctx context.Context, conn net.Conn, request Request) (Response, error) {
-	httpRequest, err := newHTTPRequest(ctx, request)
-	if err != nil {
-		return Response{}, err
-	}
-	if err := httpRequest.Write(conn); err != nil {
-		return Response{}, fmt.Errorf("sending the request: %w", err)
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(conn), httpRequest)
-	if err != nil {
-		return Response{}, fmt.Errorf("reading the answer: %w", err)
-	}
-	defer func() { _ = answer.Body.Close() }()
-	// A body that breaks off or never ends does not spoil the status.
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody))
-	return Response{Status: answer.StatusCode, Header: answer.Header, Body: printable(body)}, nil
 }
 
 func newHTTPRequest(ctx context.Context, request Request) (*http.Request, error) {
