@@ -51,6 +51,7 @@ $XDG_STATE_HOME/kubectl-tlsgw.`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().StringVar(flags.KubeConfig, "kubeconfig", "", "the kubeconfig file to write the context to (default: as kubectl)")
 	cmd.AddCommand(newSampleCommand())
 	return cmd
 }
@@ -92,9 +93,7 @@ func (f *upFlags) complete(o *upOptions, cmd *cobra.Command, flags *genericcliop
 	o.Options = f.Options
 	o.Break = cluster.Break(f.broken)
 	o.NoWait = !f.wait
-	if flags.KubeConfig != nil {
-		o.Kubeconfig = *flags.KubeConfig
-	}
+	o.Kubeconfig = *flags.KubeConfig
 	if err := o.Validate(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ func (u *up) apiserver() part {
 		argv: []string{
 			u.kube.APIServer,
 			"--bind-address=" + loopback,
+			"--external-hostname=" + loopback,
 			"--secure-port=" + strconv.Itoa(u.Ports.APIServer),
 			"--tls-cert-file=" + own.certificate, "--tls-private-key-file=" + own.key,
 			"--client-ca-file=" + u.dir.pair(clusterCA).certificate,
@@ -26,7 +27,8 @@ func (u *up) apiserver() part {
 			"--authorization-mode=RBAC",
 			"--anonymous-auth=false",
 			"--service-account-issuer=https://kubernetes.default.svc",
-			"--service-account-key-file=" + signing, "--service-account-signing-key-file=" + signing,
+			"--service-account-key-file=" + u.dir.path("pki", tokenKey+".pub"),
+			"--service-account-signing-key-file=" + signing,
 			"--service-cluster-ip-range=" + serviceCIDR,
 			// Without a controller manager no account ever gets its default.
 			"--disable-admission-plugins=ServiceAccount",

@@ -13,13 +13,14 @@ func (u *up) controller() part {
 	argv := []string{
 		u.driver.Executable, "controller",
 		"--kubeconfig=" + u.dir.path("pki", controllerKubeconfig),
-		"--xds-bind-address=" + address(u.Ports.XDS),
-		"--xds-cert-file=" + own.certificate, "--xds-key-file=" + own.key,
-		"--xds-ca-file=" + u.dir.pair(xdsCA).certificate,
-		"--health-bind-address=" + address(u.Ports.Health),
-		// The sample is a process of this machine.
-		"--allow-loopback",
+		"--xds-address=" + address(u.Ports.XDS),
+		"--xds-cert=" + own.certificate, "--xds-key=" + own.key,
+		"--xds-ca=" + u.dir.pair(xdsCA).certificate,
+		"--health-address=" + address(u.Ports.Health),
 		"--listen-address=" + loopback,
+		"--gateway-address=" + loopback,
+		// The sample is a process of this machine.
+		"--allow-loopback-backends",
 	}
 	inputs := []string{own.certificate, u.dir.pair(xdsCA).certificate, u.dir.path("pki", controllerKubeconfig)}
 	if u.systemCA != "" {

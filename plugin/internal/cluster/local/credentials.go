@@ -114,6 +114,13 @@ func (d *Driver) ensureCredentials(s stateDir) error {
 	if err := writeKey(s, signing, "pki", tokenKey+".key"); err != nil {
 		return err
 	}
+	public, err := signing.PublicPEM()
+	if err != nil {
+		return err
+	}
+	if err := s.write(public, "pki", tokenKey+".pub"); err != nil {
+		return err
+	}
 	return s.write(nil, "pki", credentialsReady)
 }
 

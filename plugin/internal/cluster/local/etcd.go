@@ -35,7 +35,7 @@ func (u *up) etcd() part {
 			// misses it after a power cut.
 			"--unsafe-no-fsync",
 			// There is no one to lose an election to.
-			"--heartbeat-interval=10", "--election-timeout=100",
+			"--heartbeat-interval=20", "--election-timeout=100",
 		},
 		inputs: []string{own.certificate, ca},
 		ports:  []portUse{{number: u.Ports.Etcd}, {number: u.Ports.EtcdPeer}},

@@ -131,28 +131,21 @@ func exists(path string) bool {
 // install adds the context and makes it current.
 func (k *kubeconfig) install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
 	return access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
-		config.Clusters[name] = located(config.Clusters[name], ours.Clusters[name])
-		config.AuthInfos[name] = located(config.AuthInfos[name], ours.AuthInfos[name])
-		config.Contexts[name] = located(config.Contexts[name], ours.Contexts[name])
+		// Each replaces a stanza of the same name in the file where that is.
+		cluster, user, entry := *ours.Clusters[name], *ours.AuthInfos[name], *ours.Contexts[name]
+		cluster.LocationOfOrigin, user.LocationOfOrigin, entry.LocationOfOrigin = "", "", ""
+		if old := config.Clusters[name]; old != nil {
+			cluster.LocationOfOrigin = old.LocationOfOrigin
+		}
+		if old := config.AuthInfos[name]; old != nil {
+			user.LocationOfOrigin = old.LocationOfOrigin
+		}
+		if old := config.Contexts[name]; old != nil {
+			entry.LocationOfOrigin = old.LocationOfOrigin
+		}
+		config.Clusters[name], config.AuthInfos[name], config.Contexts[name] = &cluster, &user, &entry
 		config.CurrentContext = name
 	})
-}
-
-// located gives a new stanza the place of the one it replaces.
-func located[T clientcmdapi.Cluster | clientcmdapi.AuthInfo | clientcmdapi.Context](old, next *T) *T {
-	copied := *next
-	if old == nil {
-		return &copied
-	}
-	switch c := any(&copied).(type) {
-	case *clientcmdapi.Cluster:
-		c.LocationOfOrigin = any(old).(*clientcmdapi.Cluster).LocationOfOrigin //nolint:errcheck // the same T
-	case *clientcmdapi.AuthInfo:
-		c.LocationOfOrigin = any(old).(*clientcmdapi.AuthInfo).LocationOfOrigin //nolint:errcheck // the same T
-	case *clientcmdapi.Context:
-		c.LocationOfOrigin = any(old).(*clientcmdapi.Context).LocationOfOrigin //nolint:errcheck // the same T
-	}
-	return &copied
 }
 
 // installed tells whether the context is there as it should be, and whether

@@ -49,6 +49,8 @@ func put(t *testing.T, content string, elem ...string) string {
 func TestKubeconfigIsAsBeforeAfterwards(t *testing.T) {
 	t.Parallel()
 	ours := newKubeconfig("tlsgw-local", "https://127.0.0.1:6443", []byte("ca"), []byte("cert"), []byte("key"))
+	// As it is when it was read from a file of its own.
+	ours.Clusters["tlsgw-local"].LocationOfOrigin = "/nonexistent/file"
 	tests := map[string]func(t *testing.T, dir string) []string{
 		"none before": func(_ *testing.T, dir string) []string {
 			return []string{filepath.Join(dir, ".kube", "config")}

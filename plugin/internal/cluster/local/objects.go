@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,22 +20,8 @@ func (u *up) applyBase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group, applying := errgroup.WithContext(ctx)
-	changes := make([]bool, len(definitions))
-	for i, definition := range definitions {
-		group.Go(func() (err error) {
-			changes[i], err = u.apply(applying, definition)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := u.ensureDefinitions(ctx, definitions); err != nil {
 		return err
-	}
-	for i, definition := range definitions {
-		u.changed = u.changed || changes[i]
-		if err := u.clients.Wait(ctx, definition, "established", established); err != nil {
-			return err
-		}
 	}
 	objects, err := templates.Controller()
 	if err != nil {
@@ -59,19 +43,6 @@ func (u *up) apply(ctx context.Context, object client.Object) (changed bool, err
 		return false, err
 	}
 	return applied[0].Change != kube.Unchanged, nil
-}
-
-func established(object client.Object) (bool, string) {
-	definition, ok := object.(*apiextensionsv1.CustomResourceDefinition)
-	if !ok {
-		return false, fmt.Sprintf("a %T", object)
-	}
-	for _, condition := range definition.Status.Conditions {
-		if condition.Type == apiextensionsv1.Established {
-			return condition.Status == apiextensionsv1.ConditionTrue, condition.Message
-		}
-	}
-	return false, "no condition Established"
 }
 
 // ensureGateway makes the Gateway and its namespace where they are missing.

@@ -1,0 +1,84 @@
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+)
+
+// annotationHash on a definition is the hash of what was written, so that the
+// megabyte that they are together is neither read nor compared when nothing
+// has changed.
+const annotationHash = "dev.tlsgw.dev/content-hash"
+
+// ensureDefinitions writes the definitions that are missing or of another
+// version of this program, and waits until all are served. They are written
+// as a whole: a server-side apply of their schemas takes the API server
+// several times as long.
+func (u *up) ensureDefinitions(ctx context.Context, definitions []*apiextensionsv1.CustomResourceDefinition) error {
+	group, writing := errgroup.WithContext(ctx)
+	changes := make([]bool, len(definitions))
+	for i, definition := range definitions {
+		group.Go(func() (err error) {
+			changes[i], err = u.ensureDefinition(writing, definition)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, changed := range changes {
+		u.changed = u.changed || changed
+	}
+	return nil
+}
+
+func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
+	content, err := json.Marshal(definition)
+	if err != nil {
+		return false, fmt.Errorf("encode definition %s: %w", definition.Name, err)
+	}
+	sum := sha256.Sum256(content)
+	hash := hex.EncodeToString(sum[:])
+	metav1.SetMetaDataAnnotation(&definition.ObjectMeta, annotationHash, hash)
+
+	there := &metav1.PartialObjectMetadata{TypeMeta: definition.TypeMeta}
+	err = u.clients.Client.Get(ctx, client.ObjectKeyFromObject(definition), there)
+	switch {
+	case apierrors.IsNotFound(err):
+		err = u.clients.Client.Create(ctx, definition, client.FieldOwner(contract.FieldManager))
+	case err != nil:
+	case there.Annotations[annotationHash] == hash:
+		return false, nil
+	default:
+		definition.ResourceVersion = there.ResourceVersion
+		err = u.clients.Client.Update(ctx, definition, client.FieldOwner(contract.FieldManager))
+	}
+	if err != nil {
+		return false, fmt.Errorf("write definition %s: %w", definition.Name, err)
+	}
+	return true, u.clients.Wait(ctx, definition, "established", established)
+}
+
+func established(object client.Object) (bool, string) {
+	definition, ok := object.(*apiextensionsv1.CustomResourceDefinition)
+	if !ok {
+		return false, fmt.Sprintf("a %T", object)
+	}
+	for _, condition := range definition.Status.Conditions {
+		if condition.Type == apiextensionsv1.Established {
+			return condition.Status == apiextensionsv1.ConditionTrue, condition.Message
+		}
+	}
+	return false, "no condition Established"
+}
