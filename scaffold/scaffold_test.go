@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
 
@@ -169,15 +170,21 @@ func TestProperties(t *testing.T) {
 			}
 		}
 		for _, object := range objects {
-			labels := object.GetLabels()
-			if labels["tlsgw.dev/originate"] != spec.OriginateLabel() ||
-				labels["app.kubernetes.io/managed-by"] != "kubectl-tlsgw" || labels["app"] == "" {
-				t.Errorf("%s: %s has labels %v", name, object.GetName(), labels)
-			}
-			if object.GetNamespace() != "default" {
-				t.Errorf("%s: %s is in namespace %q", name, object.GetName(), object.GetNamespace())
-			}
+			checkMetadata(t, name, &spec, object)
 		}
+	}
+}
+
+// checkMetadata: remove must find the object.
+func checkMetadata(t *testing.T, name string, spec *Spec, object client.Object) {
+	t.Helper()
+	labels := object.GetLabels()
+	if labels["tlsgw.dev/originate"] != spec.OriginateLabel() ||
+		labels["app.kubernetes.io/managed-by"] != "kubectl-tlsgw" || labels["app"] == "" {
+		t.Errorf("%s: %s has labels %v", name, object.GetName(), labels)
+	}
+	if object.GetNamespace() != "default" {
+		t.Errorf("%s: %s is in namespace %q", name, object.GetName(), object.GetNamespace())
 	}
 }
 

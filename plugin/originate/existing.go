@@ -75,7 +75,7 @@ func (r *run) checkTLSPolicies(ctx context.Context) error {
 			}
 			if r.targets(string(ref.Group), string(ref.Kind), string(ref.Name)) &&
 				(section == r.spec.PortName || r.spec.Policy == scaffold.BackendConfigPolicy) {
-				policy.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind(string(scaffold.BackendTLSPolicy)))
+				policy.APIVersion, policy.Kind = gatewayv1.GroupVersion.String(), string(scaffold.BackendTLSPolicy)
 				r.other(scaffold.BackendTLSPolicy, policy)
 				break
 			}

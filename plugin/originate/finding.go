@@ -55,12 +55,19 @@ func (f *finding) fixText(c command) string {
 
 // print writes a finding that does not stop.
 func (f *finding) print(w io.Writer, word string, c command) {
+	f.printFacts(w, word)
+	if fix := f.fixText(c); fix != "" {
+		_, _ = fmt.Fprintf(w, "  fix: %s\n", fix)
+	}
+}
+
+// forced writes a finding that --force goes on in spite of.
+func (f *finding) forced(w io.Writer) { f.printFacts(w, "forced") }
+
+func (f *finding) printFacts(w io.Writer, word string) {
 	_, _ = fmt.Fprintf(w, "%s: %s\n", word, f.message)
 	for _, detail := range f.details {
 		_, _ = fmt.Fprintf(w, "  %s\n", detail)
-	}
-	if fix := f.fixText(c); fix != "" {
-		_, _ = fmt.Fprintf(w, "  fix: %s\n", fix)
 	}
 }
 

@@ -144,6 +144,11 @@ func (v *values) checkChoices(target scaffold.Target) error {
 				strings.TrimPrefix(strings.Join(choice.allowed, ", "), ", "))
 		}
 	}
+	return v.checkCombinations(target)
+}
+
+// checkCombinations refuses flags that contradict each other or the target.
+func (v *values) checkCombinations(target scaffold.Target) error {
 	var trusts []string
 	for flag, given := range map[string]bool{
 		"--ca-from": v.caFrom != "", "--system-ca": v.systemCA, "--insecure-skip-verify": v.insecure,

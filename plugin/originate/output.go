@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -167,11 +168,11 @@ func (r *run) live(ctx context.Context, object client.Object) (*unstructured.Uns
 	existing := &unstructured.Unstructured{}
 	existing.SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
 	err := r.clients.Client.Get(ctx, client.ObjectKeyFromObject(object), existing)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, r.clients.Explain(fmt.Errorf("get %s: %w", object.GetName(), err))
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil
+		return nil, r.clients.Explain(fmt.Errorf("get %s: %w", object.GetName(), err))
 	}
 	return existing, nil
 }

@@ -162,7 +162,7 @@ func (r *run) judge() error {
 		case f.warning:
 			f.print(r.o.Streams.ErrOut, "warning", r.o.command)
 		case r.o.Force && !f.final:
-			f.print(r.o.Streams.ErrOut, "forced", r.o.command)
+			f.forced(r.o.Streams.ErrOut)
 		default:
 			errs = append(errs, f)
 		}

@@ -97,9 +97,10 @@ func (o *Options) complete(target string) error {
 // kinds that originate makes, in the order in which they go: the route first,
 // so that no request meets a backend without its policy.
 func kinds() []schema.GroupVersionKind {
+	gatewayAPI := schema.GroupVersion(gatewayv1.GroupVersion)
 	return []schema.GroupVersionKind{
-		gatewayv1.SchemeGroupVersion.WithKind("HTTPRoute"),
-		gatewayv1.SchemeGroupVersion.WithKind(string(scaffold.BackendTLSPolicy)),
+		gatewayAPI.WithKind("HTTPRoute"),
+		gatewayAPI.WithKind(string(scaffold.BackendTLSPolicy)),
 		v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackendConfigPolicy),
 		v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackend),
 		corev1.SchemeGroupVersion.WithKind("ConfigMap"),

@@ -30,7 +30,7 @@ const (
 
 // Applied is one object that was applied, or would have been.
 type Applied struct {
-	// Name is RESOURCE[.GROUP]/NAME, as kubectl prints it.
+	// Name is KIND[.GROUP]/NAME, as kubectl prints it.
 	Name   string
 	Change Change
 	// Object is what the API server answered.
@@ -118,15 +118,15 @@ func changeOf(found bool, before, after *unstructured.Unstructured) Change {
 	return Configured
 }
 
-// ResourceName is RESOURCE[.GROUP]/NAME of an object, as kubectl prints it. A
-// kind that the cluster does not serve is an error that says what to install.
+// ResourceName is KIND[.GROUP]/NAME of an object in lower case, as kubectl
+// prints it. A kind that the cluster does not serve is an error that says what
+// to install.
 func (c *Clients) ResourceName(object client.Object) (string, error) {
 	gvk := object.GetObjectKind().GroupVersionKind()
-	mapping, err := c.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
-	if err != nil {
+	if _, err := c.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); err != nil {
 		return "", c.kindError(gvk, err)
 	}
-	return mapping.Resource.GroupResource().String() + "/" + object.GetName(), nil
+	return strings.ToLower(gvk.GroupKind().String()) + "/" + object.GetName(), nil
 }
 
 func (c *Clients) kindError(gvk schema.GroupVersionKind, err error) error {

@@ -13,7 +13,7 @@ import (
 // dialTimeout bounds one attempt to connect to an address.
 const dialTimeout = 5 * time.Second
 
-// ErrNoEndpoints: the Service has no endpoint that is ready.
+// ErrNoEndpoints says that the Service has no endpoint that is ready.
 var ErrNoEndpoints = errors.New("no ready endpoints")
 
 // DialHost connects from this machine to a host of a Backend or of an

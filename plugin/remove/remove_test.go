@@ -1,0 +1,127 @@
+package remove
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube/kubetest"
+	"github.com/tlsgw/kubectl-tlsgw/scaffold"
+)
+
+var cluster *kubetest.Cluster
+
+func TestMain(m *testing.M) {
+	started, err := kubetest.Start(true)
+	if err != nil {
+		panic(err)
+	}
+	cluster = started
+	defer func() { _ = cluster.Stop() }()
+	m.Run()
+}
+
+func remove(t *testing.T, clients *kube.Clients, target string, change func(*Options)) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	options := &Options{DryRun: "none", Clients: clients, Streams: genericiooptions.IOStreams{Out: &out, ErrOut: &errOut}}
+	if change != nil {
+		change(options)
+	}
+	if err = options.complete(target); err == nil {
+		err = options.Run(t.Context())
+	}
+	return out.String(), errOut.String(), err
+}
+
+// originate applies what originate would for a target.
+func originate(t *testing.T, clients *kube.Clients, target string) {
+	t.Helper()
+	parsed, err := scaffold.ParseTarget(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := scaffold.Spec{Target: parsed, Namespace: clients.Namespace, Policy: scaffold.BackendTLSPolicy, SNI: "example.com",
+		Trust: scaffold.Trust{Bundle: []byte("x"), Source: "file/x"},
+		Route: &scaffold.Route{Hostname: "example.com", GatewayNamespace: "a", GatewayName: "b", ServicePort: 1}}
+	objects, err := spec.Objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := clients.Apply(t.Context(), objects, kube.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRemovesWhatOriginateMade(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	originate(t, clients, "svc/nginx")
+	originate(t, clients, "host/httpbin.org")
+	// Made by others: of the same app, of another target, of a like name.
+	kubetest.Create(t, clients,
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "app", Labels: map[string]string{contract.LabelApp: "nginx"}}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: map[string]string{contract.LabelOriginate: "svc.nginx"}}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "nginx-ca"}})
+
+	want := "httproute.gateway.networking.k8s.io/nginx-route deleted\n" +
+		"backendtlspolicy.gateway.networking.k8s.io/nginx-tls-policy deleted\n" +
+		"configmap/nginx-ca deleted\n"
+	for _, run := range []string{"client", "server"} {
+		stdout, _, err := remove(t, clients, "svc/nginx", func(o *Options) { o.DryRun = run })
+		if dry := strings.ReplaceAll(want, "deleted", "deleted ("+run+" dry run)"); err != nil || stdout != dry {
+			t.Fatalf("%s dry run: got %v\n%s", run, err, stdout)
+		}
+	}
+	stdout, _, err := remove(t, clients, "svc/nginx", nil)
+	if err != nil || stdout != want {
+		t.Fatalf("got %v\n%s", err, stdout)
+	}
+	for _, name := range []string{"app", "theirs"} {
+		if err := clients.Client.Get(t.Context(), client.ObjectKey{Namespace: clients.Namespace, Name: name}, &corev1.ConfigMap{}); err != nil {
+			t.Errorf("configmap/%s is gone: %v", name, err)
+		}
+	}
+	var routes gatewayv1.HTTPRouteList
+	if err := clients.Client.List(t.Context(), &routes, client.InNamespace(clients.Namespace)); err != nil || len(routes.Items) != 1 {
+		t.Errorf("the other target lost its route: %v", err)
+	}
+
+	stdout, stderr, err := remove(t, clients, "svc/nginx", nil)
+	if err != nil || stdout != "" || !strings.Contains(stderr, "originate has made nothing for svc/nginx") {
+		t.Errorf("second time: got %v\n%s%s", err, stdout, stderr)
+	}
+	_, stderr, err = remove(t, clients, "backend/httpbin-org", nil)
+	if err != nil || !strings.Contains(stderr, "kubectl tlsgw remove host/httpbin.org") {
+		t.Errorf("the host behind a backend: got %v\n%s", err, stderr)
+	}
+	stdout, _, err = remove(t, clients, "host/httpbin.org", func(o *Options) { o.Output = "name" })
+	if err != nil || !strings.Contains(stdout, "backend.gateway.kgateway.dev/httpbin-org\n") {
+		t.Errorf("names: got %v\n%s", err, stdout)
+	}
+}
+
+func TestWrongFlags(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Options){
+		"--dry-run": func(o *Options) { o.DryRun = "maybe" },
+		"--output":  func(o *Options) { o.Output = "yaml" },
+	} {
+		_, _, err := remove(t, nil, "svc/nginx", change)
+		if fail.Code(err) != fail.CodeUsage || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, _, err := remove(t, nil, "nginx", nil); fail.Code(err) != fail.CodeUsage {
+		t.Errorf("target: got %v", err)
+	}
+}
