@@ -67,7 +67,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 func portOfListener(l net.Listener) int32 {
-	return int32(l.Addr().(*net.TCPAddr).Port) //nolint:gosec // a port
+	return int32(l.Addr().(*net.TCPAddr).Port)
 }
 
 // serveTLS answers with status over TLS, over HTTP/2 too when config offers it.

@@ -110,6 +110,7 @@ func launch(t *testing.T, bootstrap object, clusters int) runningEnvoy {
 
 // listening finds the listener's port.
 func (e *runningEnvoy) listening(t *testing.T, clusters int) error {
+	t.Helper()
 	var answer struct {
 		Listeners []struct {
 			Address struct {

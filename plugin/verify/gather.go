@@ -19,7 +19,7 @@ import (
 // server could not be asked; everything else is evidence.
 func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Evidence, error) {
 	e := &diagnose.Evidence{
-		Now: w.now, ContextNamespace: o.Clients.Namespace, AllowInsecure: o.AllowInsecure,
+		Now: w.now, ContextNamespace: o.Clients.Namespace, AllowInsecure: o.AllowInsecure, Expect: o.Expect.String(),
 		Target: diagnose.Target{Kind: s.kind, Namespace: s.namespace, Name: s.name, Port: s.port, Missing: s.missing, Nearest: s.nearest},
 	}
 	e.Live.StatName = statName(s)

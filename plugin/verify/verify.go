@@ -193,7 +193,7 @@ func (o *Options) verifyOne(ctx context.Context, w *world, s subject) (report.Re
 // note writes a line of the exchange to stderr with -v.
 func (o *Options) note(format string, args ...any) {
 	if o.Verbose {
-		fmt.Fprintf(o.Streams.ErrOut, format+"\n", args...)
+		_, _ = fmt.Fprintf(o.Streams.ErrOut, format+"\n", args...) // progress: nobody waits for it
 	}
 }
 

@@ -52,8 +52,7 @@ func TestVerdicts(t *testing.T) {
 				warm(t, envoy, s)
 			}
 			results, stderr := runOne(t, clients, s)
-			t.Logf("extra %d, handshakes %+v", results[0].Extra, results[0].Handshakes)
-	check(t, s, results[len(results)-1], stderr)
+			check(t, s, results[len(results)-1], stderr)
 			if s.also != nil {
 				s.also(t, results, stderr)
 			}

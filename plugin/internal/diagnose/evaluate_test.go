@@ -16,7 +16,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a test flag
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestVerdicts compares the verdict for each evidence with its golden file,
 // and makes sure that every code has one.
@@ -122,7 +122,7 @@ func sound(a *authorities, change func(*Evidence)) *Evidence {
 		Trust: trusting(a.root), Identity: identity("example.com"),
 		Route:   &Route{Kind: "HTTPRoute", Namespace: "default", Name: "nginx-route", Accepted: yes, ResolvedRefs: yes},
 		Gateway: &Gateway{Namespace: "kgateway-system", Name: "http", Programmed: &Condition{True: true, Reason: "Programmed"}},
-		Sent:    true,
+		Sent:    true, Expect: "2xx,3xx",
 		Live: Live{
 			StatName: "kube_default_nginx_8443",
 			Proxies: []Proxy{{

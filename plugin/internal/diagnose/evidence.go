@@ -29,6 +29,8 @@ type Evidence struct {
 	Sent     bool
 	Live     Live
 	Requests []Exchange
+	// Expect are the statuses that were wanted, as "2xx,3xx".
+	Expect string
 	// Extra is how many requests were sent beyond Requests in order to make a
 	// handshake happen.
 	Extra  int

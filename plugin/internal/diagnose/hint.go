@@ -48,6 +48,7 @@ func (e *Evidence) configHint(code Code) string {
 		}
 	case PolicyConflicted:
 		return e.kubectl("delete %s", e.policyRef())
+	default:
 	}
 	return e.describePolicy()
 }
@@ -64,6 +65,7 @@ func (e *Evidence) liveHint(code Code) string {
 		}
 	case NoHandshakeObserved:
 		return "kubectl tlsgw verify " + e.targetArgs() + "    # again when the kept connections have closed"
+	default:
 	}
 	return e.describePolicy()
 }
@@ -92,8 +94,9 @@ func (e *Evidence) handshakeHint(code Code) string {
 		return e.originate("--cipher NAME")
 	case ALPNMismatch:
 		return e.originate("--alpn http/1.1")
+	default:
+		return e.connectHint(code)
 	}
-	return e.connectHint(code)
 }
 
 func (e *Evidence) certificateHint(code Code) string {
@@ -109,8 +112,9 @@ func (e *Evidence) certificateHint(code Code) string {
 		return "let the backend present its certificate followed by the intermediates, or add them to " + e.Trust.String()
 	case CertificateExpired, CertificateNotYetValid:
 		return "renew the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
+	default:
+		return "replace the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
 	}
-	return "replace the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
 }
 
 // originate is the command that writes the policy anew with one thing

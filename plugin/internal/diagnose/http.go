@@ -31,7 +31,7 @@ func (e *Evidence) unexpectedStatus(x Exchange) Finding {
 	f := Finding{
 		Code:      UnexpectedStatus,
 		Message:   fmt.Sprintf("%s with Host %s answered %d", x.URL, x.Host, x.Status),
-		Expected:  "the status of a healthy answer",
+		Expected:  "status " + e.Expect,
 		Presented: fmt.Sprintf("%d %s", x.Status, head(x.Body, 80)),
 	}
 	if e.Live.Risen()["ssl.handshake"] > 0 {

@@ -21,8 +21,8 @@ func (e *Evidence) proof() []Finding {
 	}
 	f := Finding{Code: NoHandshakeObserved, Expected: "ssl.handshake of " + e.Live.StatName + " to rise"}
 	sent := len(e.Requests) + e.Extra
-	switch {
-	case risen["upstream_rq_total"] == 0:
+	switch risen["upstream_rq_total"] {
+	case 0:
 		f.Message = fmt.Sprintf("%s answered, but none reached cluster %s: another backend answered", count(sent, "request"), e.Live.StatName)
 		f.Presented = "upstream_rq_total did not rise"
 	default:

@@ -87,6 +87,11 @@ func TestClusters(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("got %d clusters, want %d", len(got), len(want))
 	}
+	checkFirst(t, got)
+}
+
+func checkFirst(t *testing.T, got map[string]Cluster) {
+	t.Helper()
 	first := got["kube_default_nginx_8443~0123456789"]
 	if first.StatName != "kube_default_nginx_8443" || first.Updated.IsZero() || first.Warming || !got["matches"].PlaintextMatch {
 		t.Errorf("got %+v", first)

@@ -17,7 +17,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // a test flag
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func sample() *Report {
 	return New([]Result{
