@@ -263,7 +263,8 @@ type SAN struct {
 type UpstreamTLS struct {
 	// SNI is the server name sent; empty with AutoSNI.
 	SNI string
-	// AutoSNI sends each endpoint's own DNS name, and verifies it.
+	// AutoSNI sends each endpoint's own DNS name, and verifies it unless SANs
+	// are given or InsecureSkipVerify is set.
 	AutoSNI bool
 	// SANs: any one must match. Empty without AutoSNI checks the chain only.
 	SANs []SAN

@@ -49,7 +49,7 @@ func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 func fitTLS(settings *ir.UpstreamTLS, cluster *ir.Cluster) *ir.UpstreamTLS {
 	tls := *settings
 	if tls.SNI == "" && cluster.Discovery == ir.DiscoverDNS {
-		tls.AutoSNI = true
+		setOwnNames(&tls, cluster.Endpoints)
 	}
 	switch {
 	case cluster.HTTP2 && len(tls.ALPN) == 0:
@@ -59,6 +59,18 @@ func fitTLS(settings *ir.UpstreamTLS, cluster *ir.Cluster) *ir.UpstreamTLS {
 		cluster.HTTP2 = true
 	}
 	return &tls
+}
+
+// setOwnNames has each endpoint addressed by its own DNS name. Names that the
+// policy asks for are verified in its place; where all endpoints have one
+// name, that is the SNI.
+func setOwnNames(tls *ir.UpstreamTLS, endpoints []ir.Endpoint) {
+	sameName := !slices.ContainsFunc(endpoints, func(e ir.Endpoint) bool { return e.Host != endpoints[0].Host })
+	if len(tls.SANs) > 0 && sameName && len(endpoints) > 0 {
+		tls.SNI = endpoints[0].Host
+		return
+	}
+	tls.AutoSNI = true
 }
 
 // speaksHTTP2 tells whether an application protocol is HTTP/2 by prior

@@ -2,8 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -136,51 +134,4 @@ func valueMatch(name, kind, value string) (ir.ValueMatch, error) {
 	default:
 		return ir.ValueMatch{}, fmt.Errorf("type %q is not supported", kind)
 	}
-}
-
-// maxRegexSize bounds the program of an expression, so that no route can make
-// RE2 run out of its memory limit, which would have Envoy refuse all routes.
-const maxRegexSize = 10_000
-
-// checkRegex tells whether Envoy's RE2 compiles an expression. Go's regexp is
-// the same language but for the names of Unicode classes, which grow with
-// each version of Unicode: only the general categories are let through.
-func checkRegex(expression string) error {
-	if expression == "" {
-		return fmt.Errorf("the regular expression is empty")
-	}
-	if err := checkUnicodeClasses(expression); err != nil {
-		return err
-	}
-	parsed, err := syntax.Parse(expression, syntax.Perl)
-	if err != nil {
-		return fmt.Errorf("not a regular expression (RE2): %w", err)
-	}
-	program, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return fmt.Errorf("not a regular expression (RE2): %w", err)
-	}
-	size := 0
-	for i := range program.Inst {
-		// A range of runes takes up to four instructions on bytes.
-		size += 1 + 2*len(program.Inst[i].Rune)
-	}
-	if size > maxRegexSize {
-		return fmt.Errorf("the regular expression is too large")
-	}
-	return nil
-}
-
-func checkUnicodeClasses(expression string) error {
-	if !strings.Contains(strings.ToLower(expression), `\p{`) {
-		return nil
-	}
-	class := regexp.MustCompile(`\\[pP]\{[^}]*\}`)
-	category := regexp.MustCompile(`^\\[pP]\{\^?(C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?)\}$`)
-	for _, found := range class.FindAllString(expression, -1) {
-		if !category.MatchString(found) {
-			return fmt.Errorf("the regular expression uses %s, which is not supported: of Unicode classes only general categories are", found)
-		}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
@@ -80,29 +81,11 @@ func checkTLS(tb testing.TB, c *ir.Cluster, secrets map[string]bool) {
 // a way of its own.
 func tlsPolicyOn(s *snapshot.Snapshot, c *ir.Cluster) string {
 	target := c.Origin[0]
-	var labels map[string]string
-	port := ""
-	for _, b := range s.Backends {
-		if target.Kind == kindBackend && nameOf(b) == target.Name {
-			labels = b.Labels
-		}
-	}
-	for _, service := range s.Services {
-		if target.Kind != kindService || nameOf(service) != target.Name {
-			continue
-		}
-		labels = service.Labels
-		for _, p := range service.Spec.Ports {
-			if contract.ServiceStatName(service.Namespace, service.Name, p.Port) == c.StatName && (p.Protocol == "" || p.Protocol == "TCP") && port == "" {
-				port = p.Name
-			}
-		}
-	}
+	labels, port := backendOf(s, c)
 	for _, p := range s.BackendTLSPolicies {
 		for _, ref := range p.Spec.TargetRefs {
-			section := deref(ref.SectionName, "")
-			if p.Namespace == target.Namespace && string(ref.Name) == target.Name.Name && string(ref.Kind) == target.Kind &&
-				string(ref.Group) == target.Group && (section == "" || string(section) == port) {
+			named, section := tlsPolicyTarget(p.Namespace, ref)
+			if named == target && (section == "" || section == port) {
 				return "BackendTLSPolicy " + nameOf(p).String()
 			}
 		}
@@ -111,23 +94,45 @@ func tlsPolicyOn(s *snapshot.Snapshot, c *ir.Cluster) string {
 		if p.Spec.TLS == nil || p.Namespace != target.Namespace {
 			continue
 		}
-		for _, ref := range p.Spec.TargetRefs {
-			if string(ref.Name) == target.Name.Name && string(ref.Kind) == target.Kind && string(ref.Group) == target.Group {
-				return "BackendConfigPolicy " + nameOf(p).String()
-			}
-		}
-		for _, selector := range p.Spec.TargetSelectors {
-			matches := string(selector.Kind) == target.Kind && string(selector.Group) == target.Group
-			for key, value := range selector.MatchLabels {
-				got, ok := labels[key]
-				matches = matches && ok && got == value
-			}
-			if matches {
-				return "BackendConfigPolicy " + nameOf(p).String()
-			}
+		if slices.ContainsFunc(p.Spec.TargetRefs, func(ref v1alpha1.TargetRef) bool { return configPolicyTarget(p.Namespace, ref) == target }) ||
+			slices.ContainsFunc(p.Spec.TargetSelectors, func(selector v1alpha1.TargetSelector) bool {
+				return string(selector.Kind) == target.Kind && string(selector.Group) == target.Group && hasLabels(labels, selector.MatchLabels)
+			}) {
+			return "BackendConfigPolicy " + nameOf(p).String()
 		}
 	}
 	return ""
+}
+
+// backendOf gives the labels of a cluster's backend and the name of its port.
+func backendOf(s *snapshot.Snapshot, c *ir.Cluster) (labels map[string]string, port string) {
+	target := c.Origin[0]
+	for _, b := range s.Backends {
+		if target == backendRef(nameOf(b)) {
+			return b.Labels, ""
+		}
+	}
+	for _, service := range s.Services {
+		if target != serviceRef(nameOf(service)) {
+			continue
+		}
+		for _, p := range service.Spec.Ports {
+			isTCP := p.Protocol == "" || p.Protocol == "TCP"
+			if isTCP && contract.ServiceStatName(service.Namespace, service.Name, p.Port) == c.StatName {
+				return service.Labels, p.Name
+			}
+		}
+	}
+	return nil, ""
+}
+
+func hasLabels(labels, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if got, ok := labels[key]; !ok || got != value {
+			return false
+		}
+	}
+	return true
 }
 
 func checkListeners(tb testing.TB, g *ir.Gateway, clusters map[string]bool) {
