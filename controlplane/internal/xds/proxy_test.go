@@ -193,13 +193,19 @@ func TestStuckProxy(t *testing.T) {
 	stuck := r.world.proxy()
 	r.waitFor(func(s xds.State) bool { return s.Connected == 2 })
 	gw := gateway{port: r.port, secrets: []*ir.Secret{trust(r.ca)}}
-	for i, within := range []time.Duration{3 * second, second / 2, second / 2} {
+	start := time.Now()
+	r.publish(gw.ir())
+	r.client.expect(t, 3*second, "/", 404)
+	if waited := time.Since(start); waited < r.options.AckTimeout/2 {
+		t.Errorf("waited only %s for the stuck proxy", waited)
+	}
+	for i := range 3 {
 		path := fmt.Sprintf("/new-%d", i)
 		cluster := edsCluster(fmt.Sprintf("new-%d", i), r.backend.Port, verified())
 		gw.clusters = append(gw.clusters, cluster)
 		gw.routes = append(gw.routes, forward(path, cluster.Name))
 		r.publish(gw.ir())
-		r.client.expect(t, within, path, 200)
+		r.client.expect(t, second/2, path, 200)
 	}
 	if s := r.server.State(gatewayName()); s.AckedRevision != 0 {
 		t.Errorf("a proxy has answered nothing, but the state is %+v", s)

@@ -54,12 +54,27 @@ func TestRejectedCluster(t *testing.T) {
 	})
 }
 
+// TestFirstResponseIsRejected covers a proxy that has accepted nothing yet.
+func TestFirstResponseIsRejected(t *testing.T) {
+	t.Parallel()
+	eachProtocol(t, func(t *testing.T, sotw bool) {
+		w := newWorld(t)
+		bogus := verified()
+		bogus.CipherSuites = []string{"NOT-A-CIPHER"}
+		bad := edsCluster("kube_default_bad_443", 1, bogus)
+		w.publish(to(envoytest.FreePort(t), bad, trust(envoytest.NewCA(t, "backend"))).ir())
+		w.envoy(sotw)
+		w.waitFor(func(s xds.State) bool { return s.AckedRevision == w.revision && len(s.Rejections) == 1 })
+		w.expectQuiet(t)
+	})
+}
+
 // expectQuiet fails if the server goes on sending.
-func (r *running) expectQuiet(t *testing.T) {
+func (w *world) expectQuiet(t *testing.T) {
 	t.Helper()
-	before := r.sent.responses.Load()
+	before := w.sent.responses.Load()
 	<-time.After(300 * time.Millisecond)
-	if n := r.sent.responses.Load() - before; n > 2 {
+	if n := w.sent.responses.Load() - before; n > 2 {
 		t.Errorf("%d responses were sent in a time without changes", n)
 	}
 }
@@ -103,6 +118,7 @@ func TestRejectedSecretHarmsNobody(t *testing.T) {
 			return len(s.Rejections) == 1 && s.Rejections[0].TypeURL == resource.SecretType &&
 				slices.Equal(s.Rejections[0].Resources, []string{"pair/host-2.example"})
 		})
+		w.expectQuiet(t)
 	})
 }
 
@@ -144,7 +160,8 @@ func TestClusterThatDoesNotWarm(t *testing.T) {
 		delete(resources.Endpoints, stuck.Name)
 		r.revision++
 		r.server.Publish(gatewayName(), r.revision, resources)
-		for i, within := range []time.Duration{r.options.AckTimeout + 2*second, second, second} {
+		r.client.expect(t, r.options.AckTimeout+second, "/", http.StatusNotFound)
+		for i := range 3 {
 			path := fmt.Sprintf("/new-%d", i)
 			cluster := edsCluster(fmt.Sprintf("kube_default_new-%d_443", i), r.backend.Port, verified())
 			gw.clusters = append(gw.clusters, cluster)
@@ -153,9 +170,7 @@ func TestClusterThatDoesNotWarm(t *testing.T) {
 			delete(resources.Endpoints, stuck.Name)
 			r.revision++
 			r.server.Publish(gatewayName(), r.revision, resources)
-			envoytest.Eventually(t, within, func() error {
-				return r.client.check(path, http.StatusOK)
-			})
+			r.client.expect(t, second, path, http.StatusOK)
 		}
 	})
 }
