@@ -24,7 +24,7 @@ const (
 	// answer before it is started again.
 	patience = 6 * time.Second
 	// stopGrace is how long a part has to end by itself.
-	stopGrace = 5 * time.Second
+	stopGrace = 3 * time.Second
 
 	logLines = 8
 )
@@ -109,7 +109,11 @@ func (u *up) restart(ctx context.Context, p part, old daemon.Record, fingerprint
 
 func (u *up) start(ctx context.Context, p part, fingerprint, reason string) (*running, error) {
 	for _, port := range p.ports {
-		if err := port.checkFree(ctx); err != nil {
+		check := port.checkFree
+		if u.found {
+			check = port.awaitFree
+		}
+		if err := check(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -2,11 +2,14 @@ package local
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
 	"github.com/shirou/gopsutil/v4/process"
@@ -30,35 +33,48 @@ type ports struct {
 	Sample    int `json:"sample"`
 }
 
+// The parts listen below the range from which systems take the local ports of
+// outgoing connections: there a port that is free for a moment, while a part
+// is started again, could be gone.
+const firstPort, endPort = 20000, 32768
+
 // choosePorts finds free ports, all different.
-func choosePorts(ctx context.Context) (chosen ports, err error) {
+func choosePorts(ctx context.Context, random io.Reader) (chosen ports, err error) {
+	var seed [2]byte
+	if _, err := io.ReadFull(random, seed[:]); err != nil {
+		return ports{}, fmt.Errorf("read randomness: %w", err)
+	}
+	next := firstPort + int(binary.BigEndian.Uint16(seed[:]))%(endPort-firstPort)
 	var held []net.Listener
 	defer func() {
 		for _, l := range held {
 			err = errors.Join(err, l.Close())
 		}
 	}()
-	free := func(wanted int) (int, error) {
-		l, err := listen(ctx, wanted)
-		if err != nil {
-			return 0, err
+	hold := func(port int) bool {
+		l, err := listen(ctx, port)
+		if err == nil {
+			held = append(held, l)
 		}
-		held = append(held, l)
-		return l.Addr().(*net.TCPAddr).Port, nil //nolint:errcheck // a TCP listener
+		return err == nil
 	}
-	if chosen.Sample, err = free(preferredSamplePort); err != nil {
-		chosen.Sample, err = free(0)
+	wanted := []*int{&chosen.Etcd, &chosen.EtcdPeer, &chosen.APIServer, &chosen.XDS, &chosen.Health}
+	if chosen.Sample = preferredSamplePort; !hold(preferredSamplePort) {
+		wanted = append(wanted, &chosen.Sample)
 	}
-	for _, port := range []*int{&chosen.Etcd, &chosen.EtcdPeer, &chosen.APIServer, &chosen.XDS, &chosen.Health} {
-		if err != nil {
-			break
+	for range endPort - firstPort {
+		if len(wanted) == 0 {
+			return chosen, nil
 		}
-		*port, err = free(0)
+		if hold(next) {
+			*wanted[0] = next
+			wanted = wanted[1:]
+		}
+		if next++; next == endPort {
+			next = firstPort
+		}
 	}
-	if err != nil {
-		return ports{}, fmt.Errorf("find a free port on %s: %w", loopback, err)
-	}
-	return chosen, nil
+	return ports{}, fmt.Errorf("no free port on %s from %d to %d", loopback, firstPort, endPort-1)
 }
 
 func listen(ctx context.Context, port int) (net.Listener, error) {
@@ -72,6 +88,28 @@ type portUse struct {
 	number int
 	// flag chooses another one; empty for those that nobody types.
 	flag string
+}
+
+// closeTime is how long a process that was killed may still hold its port.
+const closeTime = 2 * time.Second
+
+// awaitFree is checkFree for a port whose last holder may just be ending.
+func (u portUse) awaitFree(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		l, err := listen(ctx, u.number)
+		if err == nil {
+			return l.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return u.checkFree(context.WithoutCancel(ctx))
+		case <-tick.C:
+		}
+	}
 }
 
 // checkFree says, in one sentence, who has the port and what to do.

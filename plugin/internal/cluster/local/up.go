@@ -121,7 +121,7 @@ func (u *up) chooseOwn(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if u.Ports, err = choosePorts(ctx); err != nil {
+	if u.Ports, err = choosePorts(ctx, u.driver.Rand); err != nil {
 		return err
 	}
 	u.Kubeconfig.Files, err = u.driver.kubeconfigFiles(u.options.Kubeconfig)
