@@ -59,12 +59,18 @@ func (r *run) after(ctx context.Context, object client.Object) (*unstructured.Un
 	return applied[0].Object, nil
 }
 
+// lines are the lines of a text that ends in a newline; none of an empty one.
+func lines(text []byte) []string {
+	all := strings.SplitAfter(string(text), "\n")
+	return all[:len(all)-1]
+}
+
 func (r *run) unified(before, after *unstructured.Unstructured) (string, error) {
 	to, err := scaffold.YAML([]client.Object{after})
 	if err != nil {
 		return "", err
 	}
-	from := []byte{}
+	var from []byte
 	if before != nil {
 		if from, err = scaffold.YAML([]client.Object{before}); err != nil {
 			return "", err
@@ -72,8 +78,8 @@ func (r *run) unified(before, after *unstructured.Unstructured) (string, error) 
 	}
 	name := strings.ToLower(after.GetKind()) + "/" + after.GetName()
 	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(string(from)), FromFile: name + " (in the cluster)",
-		B: difflib.SplitLines(string(to)), ToFile: name + " (as originate would have it)",
+		A: lines(from), FromFile: name + " (in the cluster)",
+		B: lines(to), ToFile: name + " (as originate would have it)",
 		Context: 3,
 	})
 	if err != nil {

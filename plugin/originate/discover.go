@@ -35,7 +35,7 @@ func (r *run) discover(ctx context.Context) (*trust, error) {
 	good := r.pick(candidates)
 	switch len(good) {
 	case 0:
-		return nil, r.noneVerifies(looked)
+		return nil, r.noneVerifies(candidates, looked)
 	case 1:
 		good[0].why = "no flag given, found in " + r.spec.Namespace
 		return good[0], nil
@@ -53,14 +53,23 @@ func (r *run) nothingPresented() error {
 		problem = &finding{message: fmt.Sprintf("%s presents no certificate", r.spec.Target)}
 	}
 	failure := problem.failure(r.o.command)
-	return failure.WithDetail("without its certificate nobody can tell whom to trust; give --ca-from or --system-ca to go on without").
-		WithOutcome(unchanged)
+	if r.contact.dialErr != nil {
+		failure = failure.WithDetail("without its certificate nobody can tell whom to trust; give --ca-from or --system-ca to go on without")
+	}
+	return failure.WithOutcome(unchanged)
 }
 
-func (r *run) noneVerifies(looked []string) error {
+// maxReasons is how many bundles are told one by one why they do not do.
+const maxReasons = 3
+
+func (r *run) noneVerifies(candidates []*trust, looked []string) error {
 	failure := withLines(fail.Failed("nothing verifies %s: neither the system bundle nor the %s of a ConfigMap or Secret in namespace %s",
 		r.spec.Target, contract.CAKey, r.spec.Namespace), describeChain(r.presentedChain()))
-	if len(looked) > 0 {
+	if len(candidates) <= maxReasons {
+		for _, candidate := range candidates {
+			failure = failure.WithDetail("%s", r.chainFindings(candidate)[0].Message)
+		}
+	} else {
 		failure = failure.WithDetail("looked at: %s", strings.Join(looked, ", "))
 	}
 	return failure.WithFix("%s    # trusts what is presented now: compare the SHA-256 first", r.o.command.with("ca-from", string(FromBackend))).

@@ -130,7 +130,7 @@ func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
 		found.code = diagnose.NotTLS
 		found.message = fmt.Sprintf("%s speaks plaintext on that port, not TLS", target)
 		if err.Answer != "" {
-			found.details = []string{fmt.Sprintf("it answered: %q", err.Answer)}
+			found.details = []string{fmt.Sprintf("it answered: %.60q", err.Answer)}
 		}
 		found.fix = "choose the port that speaks TLS (--port), or let the backend speak TLS"
 	case probe.ProtocolVersion:

@@ -123,7 +123,10 @@ func (o *Options) checkEarly() error {
 			GatewayNamespace: "stand-in", GatewayName: "stand-in",
 		}
 	}
-	return usage(draft.Validate())
+	if err := draft.Validate(); err != nil {
+		return usage(err)
+	}
+	return checkTranslation(draft, o.Now())
 }
 
 func (v *values) checkChoices(target scaffold.Target) error {
@@ -270,8 +273,6 @@ func (g given) words() []string {
 			words = append(words, "--"+g.name)
 		case g.isBool:
 			words = append(words, "--"+g.name+"="+value)
-		case g.name == "dry-run":
-			words = append(words, "--"+g.name+"="+value) // takes no separate word
 		default:
 			words = append(words, "--"+g.name, quote(value))
 		}

@@ -55,6 +55,9 @@ func TestWrongFlags(t *testing.T) {
 		"expose":           {"svc/a", []string{"--expose", "http://a"}, "is not a hostname"},
 		"curve and policy": {"svc/a", []string{"--policy", "BackendTLSPolicy", "--curve", "X25519"}, "cannot be said in a BackendTLSPolicy"},
 		"insecure and san": {"svc/a", []string{"--insecure-skip-verify", "--san", "a"}, "no effect"},
+		"cipher":           {"svc/a", []string{"--cipher", "BOGUS"}, `cipher suite "BOGUS" is not one that Envoy takes`},
+		"curve":            {"host/a.example", []string{"--curve", "X"}, `"X" is not one that Envoy takes`},
+		"alpn":             {"backend/a", []string{"--alpn", "h2", "--min-tls", "1.2", "--cipher", "TLS_AES_128_GCM_SHA256"}, "TLS 1.3"},
 		"pair and other ca": {"svc/a", []string{"--client-cert", "secret/a", "--ca-from", "secret/b"},
 			"secret/a must also hold the CA"},
 	}
@@ -110,12 +113,12 @@ func TestParseSource(t *testing.T) {
 // and can be pasted into a shell.
 func TestCommandWith(t *testing.T) {
 	t.Parallel()
-	options, err := parse(t, "svc/nginx", "--sni", "example.com", "-l", "a=b", "--cipher", "[A|B]", "--dry-run", "--wait=false", "--force")
+	options, err := parse(t, "svc/nginx", "--sni", "example.com", "-l", "a=b", "--cipher", "[AES128-SHA|AES256-SHA]", "--dry-run", "client", "--wait=false", "--force")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := options.command.with("sni", "other.example", "yes", "true", "force", "")
-	want := "kubectl tlsgw originate svc/nginx --label a=b --cipher '[A|B]' --dry-run=client --wait=false --sni other.example --yes"
+	want := "kubectl tlsgw originate svc/nginx --label a=b --cipher '[AES128-SHA|AES256-SHA]' --dry-run client --wait=false --sni other.example --yes"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

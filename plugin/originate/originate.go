@@ -115,7 +115,6 @@ func (v *values) addFlags(set *pflag.FlagSet) {
 	set.StringArrayVarP(&v.labels, "label", "l", nil, "label KEY=VALUE for every object; repeatable")
 	set.BoolVar(&v.sync, "sync", false, "only refresh the copied CA from where it came")
 	set.StringVar(&v.dryRun, "dry-run", "none", "none, client (write nothing) or server (the API server checks, and writes nothing)")
-	set.Lookup("dry-run").NoOptDefVal = dryRunClient
 	set.StringVarP(&v.output, "output", "o", "", "print the objects: yaml, json or name")
 	set.BoolVar(&v.diff, "diff", false, "show what would change, and exit 1 if anything would")
 	set.BoolVar(&v.force, "force", false, "go on in spite of what the checks find, and take over what others manage")

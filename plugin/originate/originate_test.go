@@ -286,20 +286,20 @@ func TestDryRunAndOutput(t *testing.T) {
 	good(t, clients)
 	verb := invocation{clients: clients}
 	args := []string{"--sni", "example.com"}
-	expect(t, verb.originate(t, "svc/nginx", append(args, "--dry-run")...), 0, "nginx-tls-policy applied (client dry run)", "nothing was changed")
+	expect(t, verb.originate(t, "svc/nginx", append(args, "--dry-run", "client")...), 0, "nginx-tls-policy applied (client dry run)", "nothing was changed")
 	expect(t, verb.originate(t, "svc/nginx", append(args, "--dry-run=server")...), 0, "(server dry run)")
-	asYAML := verb.originate(t, "svc/nginx", append(args, "--dry-run", "-o", "yaml")...)
+	asYAML := verb.originate(t, "svc/nginx", append(args, "--dry-run=client", "-o", "yaml")...)
 	expect(t, asYAML, 0)
 	parsed := &gatewayv1.BackendTLSPolicy{}
 	if err := yaml.UnmarshalStrict([]byte(asYAML.stdout), parsed); err != nil || parsed.Name != "nginx-tls-policy" {
 		t.Errorf("stdout is not one policy: %v\n%s", err, asYAML.stdout)
 	}
-	asJSON := verb.originate(t, "svc/nginx", append(args, "--dry-run", "-o", "json")...)
+	asJSON := verb.originate(t, "svc/nginx", append(args, "--dry-run=client", "-o", "json")...)
 	var list struct{ Items []map[string]any }
 	if err := json.Unmarshal([]byte(asJSON.stdout), &list); err != nil || len(list.Items) != 1 {
 		t.Errorf("stdout is not a list of one: %v\n%s", err, asJSON.stdout)
 	}
-	name := verb.originate(t, "svc/nginx", append(args, "--dry-run", "-o", "name")...)
+	name := verb.originate(t, "svc/nginx", append(args, "--dry-run=client", "-o", "name")...)
 	if name.stdout != "backendtlspolicy.gateway.networking.k8s.io/nginx-tls-policy\n" {
 		t.Errorf("stdout is %q", name.stdout)
 	}

@@ -80,6 +80,11 @@ func (r *run) checkChain() {
 		r.add(&finding{warning: true, fix: "renew it before then",
 			message: fmt.Sprintf("the certificate of %s expires soon, on %s", r.spec.Target, day(chain[0].NotAfter))})
 	}
+	if r.contact.presented.AsksClientCertificate && r.contact.handshakeErr == nil && r.spec.ClientCertificate == "" {
+		r.add(&finding{warning: true, code: diagnose.ClientCertificateRequired,
+			message: fmt.Sprintf("%s asks for a client certificate, and may refuse requests without one", r.spec.Target),
+			offer:   []string{"client-cert", "secret/NAME"}, why: "a Secret with tls.crt, tls.key and ca.crt"})
+	}
 	if r.trust == nil {
 		r.add(&finding{warning: true, code: diagnose.VerificationDisabled,
 			message: "NOTHING IS VERIFIED: anyone between the gateway and the backend can read and change everything",

@@ -67,9 +67,16 @@ func (r *run) notLive(err error) error {
 	return failure
 }
 
+// refusalGrace is how long a refusal may stand before it is believed: the
+// controller may not have seen yet what the policy refers to.
+const refusalGrace = 2 * time.Second
+
 // awaitAccepted gives the name of the controller that accepted the policy. A
-// refusal ends the wait.
+// refusal that stands ends the wait.
 func (r *run) awaitAccepted(ctx context.Context, generation int64) (string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var settled *time.Timer
 	policy := r.policyObject()
 	var controller, refused string
 	condition := func(object client.Object) (bool, string) {
@@ -83,6 +90,9 @@ func (r *run) awaitAccepted(ctx context.Context, generation int64) (string, erro
 				accepted.Status, accepted.Reason, accepted.Message)
 			if accepted.Status != "True" {
 				refused = seen
+				if settled == nil {
+					settled = time.AfterFunc(refusalGrace, cancel)
+				}
 				continue
 			}
 			controller, refused = shortController(ancestor.ControllerName), ""
@@ -91,6 +101,9 @@ func (r *run) awaitAccepted(ctx context.Context, generation int64) (string, erro
 		return false, seen
 	}
 	err := r.clients.Wait(ctx, policy, "accepted", condition)
+	if settled != nil {
+		settled.Stop()
+	}
 	if err != nil && refused != "" {
 		return "", fail.Failed("%s/%s is not accepted: %s", r.spec.Policy, r.spec.PolicyName(), refused)
 	}

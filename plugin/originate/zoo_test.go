@@ -71,7 +71,7 @@ func zoo() map[string]broken {
 				backendOf(t, c, leaf(t, authority(t, "CA one"), "example.com"))
 				kubetest.Create(t, c, configMap("ca", string(authority(t, "CA two").CertPEM())))
 			},
-			want: []string{"nothing verifies svc/nginx", "SHA-256", "looked at: configmap/ca", "--ca-from backend"}},
+			want: []string{"nothing verifies svc/nginx", "SHA-256", "CN=CA one, which is not in configmap/ca", "--ca-from backend"}},
 		"3 expired certificate": {code: 1, args: []string{"--sni", "example.com"},
 			setUp: func(t *testing.T, c *kube.Clients) {
 				t.Helper()

@@ -66,7 +66,6 @@ the case.`,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&options.DryRun, "dry-run", "none", "none, client (delete nothing) or server (the API server checks, and deletes nothing)")
-	cmd.Flags().Lookup("dry-run").NoOptDefVal = "client"
 	cmd.Flags().StringVarP(&options.Output, "output", "o", "", "name: print only the names")
 	kube.AddFlags(flags, cmd.Flags())
 	return cmd
