@@ -29,9 +29,11 @@ import (
 // TestMain makes the test binary be kubectl-tlsgw when it is started with the
 // arguments of that: dev-up starts its own binary as the controller.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-test.") {
+	args := os.Args[1:] //nolint:forbidigo // here it may be the program
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-test.") {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := plugin.Run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+		streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr} //nolint:forbidigo // likewise
+		code := plugin.Run(ctx, args, streams)
 		stop()
 		os.Exit(code) //nolint:forbidigo // here it is the program
 	}
@@ -250,7 +252,7 @@ func (m *machine) status(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	return response.StatusCode
 }
 

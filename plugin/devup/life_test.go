@@ -40,6 +40,8 @@ func (m *machine) client(t *testing.T) client.Client {
 const upAndWell = "is up and every part of it answers: nothing to do."
 
 // TestLife is the whole life of a dev cluster, with every part real.
+//
+//nolint:tparallel // its parts happen one after the other to one cluster
 func TestLife(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

@@ -57,42 +57,8 @@ func (d *Driver) ensureCredentials(s stateDir) error {
 		return nil
 	}
 	maker := pki.NewMaker(d.Now, d.Rand)
-	loopbackIP := []net.IP{net.ParseIP(loopback)}
-	controller := "system:serviceaccount:" + contract.SystemNamespace + ":" + contract.ControllerServiceAccount
-	authorities := []struct {
-		name   string
-		leaves map[string]pki.Spec
-	}{
-		{clusterCA, map[string]pki.Spec{
-			apiserverCert: {
-				CommonName: "kube-apiserver",
-				DNSNames:   []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-				IPs:        append([]net.IP{net.ParseIP(firstServiceIP)}, loopbackIP...),
-			},
-			adminCert: {CommonName: adminUser, Organization: []string{adminGroup}, Usage: pki.Client},
-			// With the identity that it has in a pod, it has the rights
-			// that it has there, and no more.
-			controllerCert: {
-				CommonName:   controller,
-				Organization: []string{"system:serviceaccounts", "system:serviceaccounts:" + contract.SystemNamespace},
-				Usage:        pki.Client,
-			},
-		}},
-		{etcdCA, map[string]pki.Spec{
-			etcdCert:       {CommonName: "etcd", IPs: loopbackIP, Usage: pki.ServerAndClient},
-			etcdClientCert: {CommonName: "kube-apiserver", Usage: pki.Client},
-		}},
-		{xdsCA, map[string]pki.Spec{
-			xdsServerCert: {CommonName: contract.XDSServerName, DNSNames: []string{contract.XDSServerName}},
-			xdsClientCert: {
-				CommonName: "envoy",
-				URIs:       []string{contract.NodeURI(contract.DevGatewayNamespace, contract.DevGatewayName)},
-				Usage:      pki.Client,
-			},
-		}},
-	}
 	until := d.Now().AddDate(lifetimeYears, 0, 0)
-	for _, a := range authorities {
+	for _, a := range authorities() {
 		ca, err := maker.CA(pki.Spec{CommonName: "tlsgw dev " + a.name, NotAfter: until})
 		if err != nil {
 			return err
@@ -122,6 +88,48 @@ func (d *Driver) ensureCredentials(s stateDir) error {
 		return err
 	}
 	return s.write(nil, "pki", credentialsReady)
+}
+
+// authority is a CA and what it signs.
+type authority struct {
+	name   string
+	leaves map[string]pki.Spec
+}
+
+// authorities are three that do not trust one another: a certificate of one is
+// worth nothing with the others.
+func authorities() []authority {
+	loopbackIP := []net.IP{net.ParseIP(loopback)}
+	controller := "system:serviceaccount:" + contract.SystemNamespace + ":" + contract.ControllerServiceAccount
+	return []authority{
+		{clusterCA, map[string]pki.Spec{
+			apiserverCert: {
+				CommonName: "kube-apiserver",
+				DNSNames:   []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
+				IPs:        append([]net.IP{net.ParseIP(firstServiceIP)}, loopbackIP...),
+			},
+			adminCert: {CommonName: adminUser, Organization: []string{adminGroup}, Usage: pki.Client},
+			// With the identity that it has in a pod, it has the rights
+			// that it has there, and no more.
+			controllerCert: {
+				CommonName:   controller,
+				Organization: []string{"system:serviceaccounts", "system:serviceaccounts:" + contract.SystemNamespace},
+				Usage:        pki.Client,
+			},
+		}},
+		{etcdCA, map[string]pki.Spec{
+			etcdCert:       {CommonName: "etcd", IPs: loopbackIP, Usage: pki.ServerAndClient},
+			etcdClientCert: {CommonName: "kube-apiserver", Usage: pki.Client},
+		}},
+		{xdsCA, map[string]pki.Spec{
+			xdsServerCert: {CommonName: contract.XDSServerName, DNSNames: []string{contract.XDSServerName}},
+			xdsClientCert: {
+				CommonName: "envoy",
+				URIs:       []string{contract.NodeURI(contract.DevGatewayNamespace, contract.DevGatewayName)},
+				Usage:      pki.Client,
+			},
+		}},
+	}
 }
 
 func writeLeaf(s stateDir, maker *pki.Maker, ca *pki.Pair, name string, spec pki.Spec) error {

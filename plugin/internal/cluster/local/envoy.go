@@ -57,7 +57,7 @@ func (u *up) checkEnvoy(ctx context.Context) error {
 		return err
 	}
 	if strings.TrimSpace(stats) != connected+": 1" {
-		return fmt.Errorf("Envoy is not connected to the controller (%s)", strings.TrimSpace(stats))
+		return fmt.Errorf("no connection of Envoy to the controller (%s)", strings.TrimSpace(stats))
 	}
 	return nil
 }
