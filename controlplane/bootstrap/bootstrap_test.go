@@ -71,7 +71,6 @@ func TestEnvoyAccepts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			//nolint:gosec // The binary is chosen by who runs the tests.
 			check := exec.CommandContext(t.Context(), envoytest.Binary(t), "--mode", "validate",
 				"--config-path", envoytest.WriteFile(t, "bootstrap.json", config))
 			output, err := check.CombinedOutput()

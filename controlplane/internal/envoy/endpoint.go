@@ -20,14 +20,16 @@ func buildEndpoints(c *ir.Cluster) *endpointv3.ClusterLoadAssignment {
 		}
 	}
 	assignment := &endpointv3.ClusterLoadAssignment{ClusterName: c.Name}
+	var priority uint32
 	for _, endpoints := range [][]*endpointv3.LbEndpoint{ready, draining} {
 		if len(endpoints) == 0 {
 			continue
 		}
 		assignment.Endpoints = append(assignment.Endpoints, &endpointv3.LocalityLbEndpoints{
-			Priority:    uint32(len(assignment.Endpoints)),
+			Priority:    priority,
 			LbEndpoints: endpoints,
 		})
+		priority++
 	}
 	return assignment
 }

@@ -24,24 +24,24 @@ type Backend struct {
 
 // StartBackend runs a backend that answers each request with its name, the
 // method, host and path of the request and the header X-Seen.
-func StartBackend(t testing.TB, name string, pair Pair) *Backend {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func StartBackend(tb testing.TB, name string, pair Pair) *Backend {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("start backend %q: %v", name, err)
+		tb.Fatalf("start backend %q: %v", name, err)
 	}
 	b := &Backend{Port: listener.Addr().(*net.TCPAddr).AddrPort().Port(), name: name}
-	b.Present(t, pair)
+	b.Present(tb, pair)
 	server := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(&sniffingListener{Listener: listener, config: b.tlsConfig()}) }()
-	t.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() { _ = server.Close() })
 	return b
 }
 
 // Present changes the certificate that new connections see.
-func (b *Backend) Present(t testing.TB, pair Pair) {
-	t.Helper()
-	certificate := pair.TLS(t)
+func (b *Backend) Present(tb testing.TB, pair Pair) {
+	tb.Helper()
+	certificate := pair.TLS(tb)
 	b.certificate.Store(&certificate)
 }
 
@@ -56,7 +56,9 @@ func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.plain.Add(1)
 	}
 	w.Header().Set("X-Backend", b.name)
-	_, _ = fmt.Fprintf(w, "%s %s %s%s %s", b.name, r.Method, r.Host, r.URL.RequestURI(), r.Header.Get("X-Seen"))
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = fmt.Fprintf(w, "%s %s %s%s %s", //nolint:gosec // It is plain text.
+		b.name, r.Method, r.Host, r.URL.RequestURI(), r.Header.Get("X-Seen"))
 }
 
 func (b *Backend) tlsConfig() *tls.Config {

@@ -32,15 +32,15 @@ const (
 
 // Binary is the path of the envoy binary: from TLSGW_ENVOY, else PATH. A test
 // without one fails.
-func Binary(t testing.TB) string {
-	t.Helper()
+func Binary(tb testing.TB) string {
+	tb.Helper()
 	path := os.Getenv(EnvBinary)
 	if path == "" {
 		path = "envoy"
 	}
 	found, err := exec.LookPath(path)
 	if err != nil {
-		t.Fatalf("this test runs a real Envoy: set %s to its path, or run `make tools` and `make test`: %v", EnvBinary, err)
+		tb.Fatalf("this test runs a real Envoy: set %s to its path, or run `make tools` and `make test`: %v", EnvBinary, err)
 	}
 	return found
 }
@@ -56,12 +56,12 @@ type Envoy struct {
 
 // Start runs Envoy with a bootstrap whose admin interface is on the given
 // port of loopback. It ends with the test.
-func Start(t testing.TB, bootstrap []byte, adminPort uint16) *Envoy {
-	t.Helper()
-	directory := t.TempDir()
+func Start(tb testing.TB, bootstrap []byte, adminPort uint16) *Envoy {
+	tb.Helper()
+	directory := tb.TempDir()
 	config := filepath.Join(directory, "bootstrap.json")
 	if err := os.WriteFile(config, bootstrap, 0o600); err != nil {
-		t.Fatalf("write the bootstrap: %v", err)
+		tb.Fatalf("write the bootstrap: %v", err)
 	}
 	e := &Envoy{
 		admin:   "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(int(adminPort))),
@@ -71,39 +71,39 @@ func Start(t testing.TB, bootstrap []byte, adminPort uint16) *Envoy {
 	}
 	log, err := os.Create(e.logFile)
 	if err != nil {
-		t.Fatalf("make the log file: %v", err)
+		tb.Fatalf("make the log file: %v", err)
 	}
 	defer func() { _ = log.Close() }()
-	//nolint:gosec // The binary is chosen by who runs the tests.
-	e.process = exec.Command(Binary(t), "--config-path", config, "--disable-hot-restart", "--concurrency", "2",
+	e.process = exec.CommandContext(context.WithoutCancel(tb.Context()), Binary(tb), "--config-path", config, "--disable-hot-restart", "--concurrency", "2",
 		"--log-level", "info", "--component-log-level", "upstream:warning,main:warning,misc:error")
 	e.process.Stdout, e.process.Stderr = log, log
 	e.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := e.process.Start(); err != nil {
-		t.Fatalf("start Envoy: %v", err)
+		tb.Fatalf("start Envoy: %v", err)
 	}
 	go func() {
 		_ = e.process.Wait()
 		close(e.exited)
 	}()
-	t.Cleanup(func() { e.stop(t) })
+	tb.Cleanup(func() { e.stop(tb) })
 	return e
 }
 
-func (e *Envoy) stop(t testing.TB) {
+func (e *Envoy) stop(tb testing.TB) {
+	tb.Helper()
 	_ = e.process.Process.Kill()
 	<-e.exited
-	if t.Failed() {
-		t.Logf("the end of Envoy's log:\n%s", e.Log(t))
+	if tb.Failed() {
+		tb.Logf("the end of Envoy's log:\n%s", e.Log(tb))
 	}
 }
 
 // Log is the end of what Envoy has logged.
-func (e *Envoy) Log(t testing.TB) string {
-	t.Helper()
+func (e *Envoy) Log(tb testing.TB) string {
+	tb.Helper()
 	log, err := os.ReadFile(e.logFile)
 	if err != nil {
-		t.Errorf("read Envoy's log: %v", err)
+		tb.Errorf("read Envoy's log: %v", err)
 	}
 	if len(log) > logTail {
 		log = log[len(log)-logTail:]
@@ -112,33 +112,33 @@ func (e *Envoy) Log(t testing.TB) string {
 }
 
 // WaitReady waits until Envoy serves its first configuration.
-func (e *Envoy) WaitReady(t testing.TB) {
-	t.Helper()
-	Eventually(t, startTimeout, func() error {
+func (e *Envoy) WaitReady(tb testing.TB) {
+	tb.Helper()
+	Eventually(tb, startTimeout, func() error {
 		select {
 		case <-e.exited:
-			t.Fatalf("Envoy has exited:\n%s", e.Log(t))
+			tb.Fatalf("Envoy has exited:\n%s", e.Log(tb))
 		default:
 		}
-		_, err := e.get(t.Context(), "/ready")
+		_, err := e.get(tb.Context(), "/ready")
 		return err
 	})
 }
 
 // Admin gives the answer of the admin interface at a path.
-func (e *Envoy) Admin(t testing.TB, path string) []byte {
-	t.Helper()
-	body, err := e.get(t.Context(), path)
+func (e *Envoy) Admin(tb testing.TB, path string) []byte {
+	tb.Helper()
+	body, err := e.get(tb.Context(), path)
 	if err != nil {
-		t.Fatalf("ask Envoy: %v", err)
+		tb.Fatalf("ask Envoy: %v", err)
 	}
 	return body
 }
 
 // Stats are the counters and gauges whose names match a regular expression.
-func (e *Envoy) Stats(t testing.TB, filter string) map[string]uint64 {
-	t.Helper()
-	body := e.Admin(t, "/stats?format=json&filter="+url.QueryEscape(filter))
+func (e *Envoy) Stats(tb testing.TB, filter string) map[string]uint64 {
+	tb.Helper()
+	body := e.Admin(tb, "/stats?format=json&filter="+url.QueryEscape(filter))
 	var answer struct {
 		Stats []struct {
 			Name  string          `json:"name"`
@@ -146,7 +146,7 @@ func (e *Envoy) Stats(t testing.TB, filter string) map[string]uint64 {
 		} `json:"stats"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		t.Fatalf("decode Envoy's stats: %v", err)
+		tb.Fatalf("decode Envoy's stats: %v", err)
 	}
 	stats := map[string]uint64{}
 	for _, stat := range answer.Stats {
@@ -158,9 +158,9 @@ func (e *Envoy) Stats(t testing.TB, filter string) map[string]uint64 {
 }
 
 // Stat is one counter or gauge; zero if Envoy has none of this name.
-func (e *Envoy) Stat(t testing.TB, name string) uint64 {
-	t.Helper()
-	return e.Stats(t, "^"+strings.ReplaceAll(name, ".", `\.`)+"$")[name]
+func (e *Envoy) Stat(tb testing.TB, name string) uint64 {
+	tb.Helper()
+	return e.Stats(tb, "^"+strings.ReplaceAll(name, ".", `\.`)+"$")[name]
 }
 
 func (e *Envoy) get(ctx context.Context, path string) ([]byte, error) {
@@ -184,11 +184,11 @@ func (e *Envoy) get(ctx context.Context, path string) ([]byte, error) {
 }
 
 // FreePort is a TCP port of loopback that nobody listens on.
-func FreePort(t testing.TB) uint16 {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func FreePort(tb testing.TB) uint16 {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+		tb.Fatalf("find a free port: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().(*net.TCPAddr).AddrPort().Port()
@@ -196,8 +196,8 @@ func FreePort(t testing.TB) uint16 {
 
 // Eventually polls until f succeeds, and fails the test with its last error
 // after the timeout.
-func Eventually(t testing.TB, timeout time.Duration, f func() error) {
-	t.Helper()
+func Eventually(tb testing.TB, timeout time.Duration, f func() error) {
+	tb.Helper()
 	deadline := time.Now().Add(timeout)
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -207,7 +207,7 @@ func Eventually(t testing.TB, timeout time.Duration, f func() error) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %v", timeout, err)
+			tb.Fatalf("not within %s: %v", timeout, err)
 		}
 		<-tick.C
 	}

@@ -28,28 +28,28 @@ type CA struct {
 type Pair struct{ Certificate, Key []byte }
 
 // NewCA makes a certificate authority.
-func NewCA(t testing.TB, name string) *CA {
-	t.Helper()
+func NewCA(tb testing.TB, name string) *CA {
+	tb.Helper()
 	template := template(name)
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign
-	key := newKey(t)
+	key := newKey(tb)
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatalf("make CA %q: %v", name, err)
+		tb.Fatalf("make CA %q: %v", name, err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatalf("parse CA %q: %v", name, err)
+		tb.Fatalf("parse CA %q: %v", name, err)
 	}
 	return &CA{certificate: certificate, key: key, PEM: encode("CERTIFICATE", der)}
 }
 
 // Issue makes a certificate for a server or client with the given DNS and URI
 // subject alternative names.
-func (ca *CA) Issue(t testing.TB, dns, uris []string) Pair {
-	t.Helper()
+func (ca *CA) Issue(tb testing.TB, dns, uris []string) Pair {
+	tb.Helper()
 	template := template("leaf")
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
@@ -57,28 +57,28 @@ func (ca *CA) Issue(t testing.TB, dns, uris []string) Pair {
 	for _, uri := range uris {
 		parsed, err := url.Parse(uri)
 		if err != nil {
-			t.Fatalf("parse URI %q: %v", uri, err)
+			tb.Fatalf("parse URI %q: %v", uri, err)
 		}
 		template.URIs = append(template.URIs, parsed)
 	}
-	key := newKey(t)
+	key := newKey(tb)
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key)
 	if err != nil {
-		t.Fatalf("issue a certificate: %v", err)
+		tb.Fatalf("issue a certificate: %v", err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		t.Fatalf("encode a key: %v", err)
+		tb.Fatalf("encode a key: %v", err)
 	}
 	return Pair{Certificate: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", keyDER)}
 }
 
 // TLS is the pair as a tls.Certificate.
-func (p Pair) TLS(t testing.TB) tls.Certificate {
-	t.Helper()
+func (p Pair) TLS(tb testing.TB) tls.Certificate {
+	tb.Helper()
 	certificate, err := tls.X509KeyPair(p.Certificate, p.Key)
 	if err != nil {
-		t.Fatalf("load a key pair: %v", err)
+		tb.Fatalf("load a key pair: %v", err)
 	}
 	return certificate
 }
@@ -91,11 +91,11 @@ func (ca *CA) Pool() *x509.CertPool {
 }
 
 // WriteFile writes content to a new file of the test and gives its path.
-func WriteFile(t testing.TB, name string, content []byte) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+func WriteFile(tb testing.TB, name string, content []byte) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatalf("write %s: %v", name, err)
+		tb.Fatalf("write %s: %v", name, err)
 	}
 	return path
 }
@@ -110,11 +110,11 @@ func template(name string) *x509.Certificate {
 	}
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
+func newKey(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatalf("make a key: %v", err)
+		tb.Fatalf("make a key: %v", err)
 	}
 	return key
 }

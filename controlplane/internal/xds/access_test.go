@@ -93,31 +93,31 @@ func (w *world) ask(t *testing.T, ca *envoytest.CA, uri, node string, sotw bool)
 }
 
 func (w *world) delta(
-	t testing.TB, ca *envoytest.CA, uri string,
+	tb testing.TB, ca *envoytest.CA, uri string,
 ) discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient {
-	t.Helper()
+	tb.Helper()
 	var stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
-	client := w.connect(t, ca, uri)
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
+	client := w.connect(tb, ca, uri)
+	ctx, cancel := context.WithCancel(tb.Context())
+	tb.Cleanup(cancel)
 	stream, err := client.DeltaAggregatedResources(ctx)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return stream
 }
 
 // connect dials with a certificate of the CA; nil: without one.
-func (w *world) connect(t testing.TB, ca *envoytest.CA, uri string) discoveryv3.AggregatedDiscoveryServiceClient {
-	t.Helper()
+func (w *world) connect(tb testing.TB, ca *envoytest.CA, uri string) discoveryv3.AggregatedDiscoveryServiceClient {
+	tb.Helper()
 	config := &tls.Config{RootCAs: w.ca.Pool(), ServerName: contract.XDSServerName, MinVersion: tls.VersionTLS13}
 	if ca != nil {
-		config.Certificates = []tls.Certificate{ca.Issue(t, nil, []string{uri}).TLS(t)}
+		config.Certificates = []tls.Certificate{ca.Issue(tb, nil, []string{uri}).TLS(tb)}
 	}
 	conn, err := grpc.NewClient("passthrough:///"+w.address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return discoveryv3.NewAggregatedDiscoveryServiceClient(conn)
 }

@@ -70,6 +70,7 @@ func eachProtocol(t *testing.T, test func(t *testing.T, sotw bool)) {
 func TestPlaintextToTLSUnderTraffic(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, sotw bool) {
+		t.Helper()
 		r := newRunning(t, sotw, nil)
 		traffic := startTraffic(t, r.client, "/")
 		traffic.flow(t)
@@ -138,6 +139,7 @@ func (r *running) expectClusters(t *testing.T, names ...string) {
 func TestClusterComesBack(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, sotw bool) {
+		t.Helper()
 		r := newRunning(t, sotw, verified())
 		closed := gateway{port: r.port, routes: []*ir.Route{forward("/", "missing")}}
 		for _, pause := range []time.Duration{0, 5, 20, 90, 105, 110, 130, 205, 215, 400} {
@@ -179,6 +181,7 @@ func TestTrustRotationUnderTraffic(t *testing.T) {
 func TestNewRouteNeverComesFirst(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, sotw bool) {
+		t.Helper()
 		r := newRunning(t, sotw, verified())
 		gw := gateway{port: r.port, secrets: r.secrets(verified())}
 		for i := range 10 {
@@ -217,6 +220,7 @@ func (r *running) expectFirst(t *testing.T, path string) {
 func TestEndpointsMoveWithoutClusters(t *testing.T) {
 	t.Parallel()
 	eachProtocol(t, func(t *testing.T, sotw bool) {
+		t.Helper()
 		r := newRunning(t, sotw, verified())
 		traffic := startTraffic(t, r.client, "/")
 		other := envoytest.StartBackend(t, "other", r.ca.Issue(t, []string{sni}, nil))

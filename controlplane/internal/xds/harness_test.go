@@ -48,27 +48,27 @@ type world struct {
 }
 
 // newWorld starts a server. The grace is short, so that removals are seen.
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	return newWorldWith(t, func(*xds.Options) {})
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	return newWorldWith(tb, func(*xds.Options) {})
 }
 
-func newWorldWith(t testing.TB, change func(*xds.Options)) *world {
-	t.Helper()
-	ca := envoytest.NewCA(t, "xds")
-	own := ca.Issue(t, []string{contract.XDSServerName}, nil)
+func newWorldWith(tb testing.TB, change func(*xds.Options)) *world {
+	tb.Helper()
+	ca := envoytest.NewCA(tb, "xds")
+	own := ca.Issue(tb, []string{contract.XDSServerName}, nil)
 	w := &world{
-		t:       t,
+		t:       tb,
 		ca:      ca,
 		address: "127.0.0.1:0",
 		files: xds.TLSFiles{
-			CA:          envoytest.WriteFile(t, "ca.crt", ca.PEM),
-			Certificate: envoytest.WriteFile(t, "tls.crt", own.Certificate),
-			Key:         envoytest.WriteFile(t, "tls.key", own.Key),
+			CA:          envoytest.WriteFile(tb, "ca.crt", ca.PEM),
+			Certificate: envoytest.WriteFile(tb, "tls.crt", own.Certificate),
+			Key:         envoytest.WriteFile(tb, "tls.key", own.Key),
 		},
 	}
 	w.options = xds.Options{
-		Logger:      logger(t),
+		Logger:      logger(tb),
 		TLS:         w.files,
 		AckTimeout:  3 * second,
 		RemoveGrace: 100 * time.Millisecond,
@@ -78,12 +78,13 @@ func newWorldWith(t testing.TB, change func(*xds.Options)) *world {
 	}
 	change(&w.options)
 	w.start()
-	t.Cleanup(func() { w.stop() })
+	tb.Cleanup(func() { w.stop() })
 	return w
 }
 
-func logger(t testing.TB) logr.Logger {
-	if t, ok := t.(*testing.T); ok {
+func logger(tb testing.TB) logr.Logger {
+	tb.Helper()
+	if t, ok := tb.(*testing.T); ok {
 		return testr.New(t)
 	}
 	return logr.Discard()
@@ -171,11 +172,11 @@ func (w *world) startEnvoy(o bootstrap.Options, uri string) *envoytest.Envoy {
 	return envoytest.Start(w.t, config, o.AdminPort)
 }
 
-func splitPort(t testing.TB, address string) (string, uint16) {
-	t.Helper()
+func splitPort(tb testing.TB, address string) (string, uint16) {
+	tb.Helper()
 	resolved, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
-		t.Fatalf("split %q: %v", address, err)
+		tb.Fatalf("split %q: %v", address, err)
 	}
 	return resolved.IP.String(), resolved.AddrPort().Port()
 }
@@ -260,9 +261,9 @@ func (c *client) do(request *http.Request) (answer, error) {
 }
 
 // expect waits for the status.
-func (c *client) expect(t testing.TB, within time.Duration, path string, status int) {
-	t.Helper()
-	envoytest.Eventually(t, within, func() error { return c.check(path, status) })
+func (c *client) expect(tb testing.TB, within time.Duration, path string, status int) {
+	tb.Helper()
+	envoytest.Eventually(tb, within, func() error { return c.check(path, status) })
 }
 
 func (c *client) check(path string, status int) error {
@@ -283,15 +284,15 @@ type traffic struct {
 	stop   func() error
 }
 
-func startTraffic(t testing.TB, c *client, path string) *traffic {
-	t.Helper()
+func startTraffic(tb testing.TB, c *client, path string) *traffic {
+	tb.Helper()
 	tr := &traffic{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				if err := c.check(path, http.StatusOK); err != nil {
+				if err := c.check(path, http.StatusOK); err != nil { //nolint:contextcheck // The last request is not cut off.
 					tr.failed.CompareAndSwap(nil, &err)
 				}
 				tr.count.Add(1)
@@ -306,15 +307,15 @@ func startTraffic(t testing.TB, c *client, path string) *traffic {
 		}
 		return nil
 	})
-	t.Cleanup(func() { _ = tr.stop() })
+	tb.Cleanup(func() { _ = tr.stop() })
 	return tr
 }
 
 // flow waits for more requests to be answered.
-func (tr *traffic) flow(t testing.TB) {
-	t.Helper()
+func (tr *traffic) flow(tb testing.TB) {
+	tb.Helper()
 	until := tr.count.Load() + 20
-	envoytest.Eventually(t, patient, func() error {
+	envoytest.Eventually(tb, patient, func() error {
 		if n := tr.count.Load(); n < until {
 			return fmt.Errorf("%d of %d requests", n, until)
 		}
@@ -322,10 +323,10 @@ func (tr *traffic) flow(t testing.TB) {
 	})
 }
 
-func (tr *traffic) mustSucceed(t testing.TB) {
-	t.Helper()
-	tr.flow(t)
+func (tr *traffic) mustSucceed(tb testing.TB) {
+	tb.Helper()
+	tr.flow(tb)
 	if err := tr.stop(); err != nil {
-		t.Errorf("a request failed under traffic: %v", err)
+		tb.Errorf("a request failed under traffic: %v", err)
 	}
 }

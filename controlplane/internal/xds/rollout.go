@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// stage is a point of the rollout at which proxies are waited for.
+// stage is a point of the rollout at which proxies are waited for; zero is
+// none.
 type stage int
 
 const (
-	noStage stage = iota
 	// newClusters: the new clusters must be warm before routes use them. Envoy
 	// withholds its ACK until they are.
-	newClusters
+	newClusters stage = iota + 1
 	// newRoutes: the new routes must run before old clusters go.
 	newRoutes
 	// oldClusters: old clusters must be gone before what they name goes.

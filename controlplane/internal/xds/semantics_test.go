@@ -28,6 +28,7 @@ func TestSemantics(t *testing.T) {
 	c := newClient(port)
 	for _, test := range semanticCases() {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			host := test.host
 			if host == "" {
 				host = "example.com"
@@ -47,7 +48,10 @@ func TestSemantics(t *testing.T) {
 			}
 		})
 	}
-	t.Run("weights", func(t *testing.T) { checkWeights(t, c) })
+	t.Run("weights", func(t *testing.T) {
+		t.Parallel()
+		checkWeights(t, c)
+	})
 }
 
 func semanticRoutes(a, b string) []*ir.Route {

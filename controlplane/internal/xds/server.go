@@ -139,7 +139,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 		s.disconnect()
 		drain(server)
-		<-failed
+		if err := <-failed; err != nil {
+			return fmt.Errorf("stop serving xDS: %w", err)
+		}
 		return nil
 	}
 }

@@ -70,7 +70,7 @@ func (s *stream) change(k kind, f func(t *track)) {
 func (s *stream) settled(k kind) bool {
 	t := s.tracks[k]
 	if t.stale {
-		t.wasSettled = t.track.settled(s.gateway.served[k])
+		t.wasSettled = t.settled(s.gateway.served[k])
 		t.stale = false
 	}
 	return t.wasSettled
