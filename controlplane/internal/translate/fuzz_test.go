@@ -3,7 +3,6 @@ package translate
 import (
 	"encoding/binary"
 	"encoding/json"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -14,21 +13,21 @@ import (
 // chooses, and lays text of the fuzzer into them. Whatever comes in, the
 // translation must not panic, and what must hold of a result must hold.
 func FuzzTranslate(f *testing.F) {
-	var cases [][][]byte
+	var manifests [][][]byte
 	for i, path := range casePaths(f) {
-		cases = append(cases, loadCase(f, path))
+		manifests = append(manifests, loadCase(f, path))
 		f.Add(uint16(i), []byte{}, "")
-		random := rand.New(rand.NewPCG(uint64(i), 0)) //nolint:gosec // Reproducible on purpose.
+		d := dice(i)
 		for _, text := range []string{"*.example.com", "-----BEGIN CERTIFICATE-----", "default", "..", "\x00%2f"} {
 			damage := make([]byte, 40)
 			for j := range damage {
-				damage[j] = byte(random.IntN(256))
+				damage[j] = byte(d.roll(256))
 			}
 			f.Add(uint16(i), damage, text)
 		}
 	}
 	f.Fuzz(func(t *testing.T, number uint16, damage []byte, text string) {
-		documents := cases[int(number)%len(cases)]
+		documents := manifests[int(number)%len(manifests)]
 		objects := damaged(documents, damage, text)
 		s := newSnapshot(t, objects)
 		checkInvariants(t, s, Translate(s, testOptions()))
@@ -49,9 +48,9 @@ func damaged(documents [][]byte, damage []byte, text string) []client.Object {
 	pool := append(stringsOf(trees, nil), text)
 	for i := 0; i+1 < min(len(damage), maxDamage); i += 2 {
 		seed := uint64(binary.LittleEndian.Uint16(damage[i:]))
-		random := rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // Reproducible on purpose.
-		which := random.IntN(len(trees))
-		trees[which] = mutate(random, trees[which], pool)
+		d := dice(seed)
+		which := d.roll(len(trees))
+		trees[which] = mutate(&d, trees[which], pool)
 	}
 	var objects []client.Object
 	seen := map[string]bool{}
@@ -100,38 +99,38 @@ func sortedKeys(m map[string]any) []string {
 }
 
 // mutate walks down to some value and changes, doubles or deletes it.
-func mutate(random *rand.Rand, node any, pool []string) any {
+func mutate(d *dice, node any, pool []string) any {
 	switch n := node.(type) {
 	case map[string]any:
 		keys := sortedKeys(n)
 		if len(keys) == 0 {
 			return node
 		}
-		key := keys[random.IntN(len(keys))]
-		if random.IntN(8) == 0 {
+		key := keys[d.roll(len(keys))]
+		if d.roll(8) == 0 {
 			delete(n, key)
 		} else {
-			n[key] = mutate(random, n[key], pool)
+			n[key] = mutate(d, n[key], pool)
 		}
 		return n
 	case []any:
 		if len(n) == 0 {
 			return node
 		}
-		i := random.IntN(len(n))
-		switch random.IntN(8) {
+		i := d.roll(len(n))
+		switch d.roll(8) {
 		case 0:
 			return slices.Delete(n, i, i+1)
 		case 1:
 			return append(n, n[i])
 		default:
-			n[i] = mutate(random, n[i], pool)
+			n[i] = mutate(d, n[i], pool)
 			return n
 		}
 	case string:
-		return pool[random.IntN(len(pool))]
+		return pool[d.roll(len(pool))]
 	case float64:
-		return []float64{0, -1, 1, 80, 443, 65536, 1 << 30, n + 1}[random.IntN(8)]
+		return []float64{0, -1, 1, 80, 443, 65536, 1 << 30, n + 1}[d.roll(8)]
 	case bool:
 		return !n
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
-var update = flag.Bool("update", false, "write the golden files of testdata, and delete those without a manifest") //nolint:gochecknoglobals // A flag of go test.
+var update = flag.Bool("update", false, "write the golden files of testdata, and delete those without a manifest")
 
 // TestGolden translates each manifest of testdata and compares with the
 // .out.yaml beside it.

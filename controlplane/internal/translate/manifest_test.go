@@ -50,7 +50,7 @@ func loadCase(tb testing.TB, path string) [][]byte {
 
 func readFile(tb testing.TB, path string) []byte {
 	tb.Helper()
-	text, err := os.ReadFile(path) //nolint:gosec // A path of testdata.
+	text, err := os.ReadFile(path)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func backendRef(name ir.Name) ir.Ref {
 }
 
 // describe names an object for a message: "Service default/nginx".
-func describe(ref ir.Ref) string { return ref.Kind + " " + ref.Name.String() }
+func describe(ref ir.Ref) string { return ref.Kind + " " + ref.String() }
 
 // targetProblem tells why a policy cannot target ref: its kind is not one of
 // a backend, or it does not exist.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,15 +16,23 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
 
-// eachCase runs a test on every manifest of testdata.
-func eachCase(t *testing.T, test func(t *testing.T, documents [][]byte)) {
-	t.Helper()
-	for _, path := range casePaths(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			t.Parallel()
-			test(t, loadCase(t, path))
-		})
+// cases are the documents of every manifest of testdata, by its name.
+func cases(tb testing.TB) map[string][][]byte {
+	tb.Helper()
+	all := map[string][][]byte{}
+	for _, path := range casePaths(tb) {
+		all[filepath.Base(path)] = loadCase(tb, path)
 	}
+	return all
+}
+
+// dice roll the same numbers again from the same start.
+type dice uint64
+
+// roll gives a number from 0 to n-1. The generator is Knuth's, from MMIX.
+func (d *dice) roll(n int) int {
+	*d = *d*6364136223846793005 + 1442695040888963407
+	return int(uint64(*d)>>33) % n
 }
 
 // encoded is a result with its keys, which JSON hides.
@@ -43,63 +50,72 @@ func encoded(tb testing.TB, result *ir.Result) []byte {
 	return text
 }
 
-// shuffle puts a slice into an order that only the seed decides.
-func shuffle[T any](random *rand.Rand, values []T) {
-	random.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
+// shuffle puts a slice into an order that only the dice decide.
+func shuffle[T any](d *dice, values []T) {
+	for i := len(values) - 1; i > 0; i-- {
+		j := d.roll(i + 1)
+		values[i], values[j] = values[j], values[i]
+	}
 }
 
 func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
-	eachCase(t, func(t *testing.T, documents [][]byte) {
-		want := encoded(t, Translate(newSnapshot(t, decodeAll(t, documents)), testOptions()))
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Reproducible on purpose.
-		for range 5 {
-			objects := decodeAll(t, documents)
-			shuffle(random, objects)
-			s := newSnapshot(t, objects)
-			shuffleSnapshot(random, s)
-			if got := encoded(t, Translate(s, testOptions())); !bytes.Equal(got, want) {
-				t.Fatalf("another order gives another result:\n%s", cmp.Diff(string(want), string(got)))
+	for name, documents := range cases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := encoded(t, Translate(newSnapshot(t, decodeAll(t, documents)), testOptions()))
+			d := dice(1)
+			for range 5 {
+				objects := decodeAll(t, documents)
+				shuffle(&d, objects)
+				s := newSnapshot(t, objects)
+				shuffleSnapshot(&d, s)
+				if got := encoded(t, Translate(s, testOptions())); !bytes.Equal(got, want) {
+					t.Fatalf("another order gives another result:\n%s", cmp.Diff(string(want), string(got)))
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // shuffleSnapshot undoes the order of a snapshot, on which nothing must
 // depend.
-func shuffleSnapshot(random *rand.Rand, s *snapshot.Snapshot) {
-	shuffle(random, s.GatewayClasses)
-	shuffle(random, s.Gateways)
-	shuffle(random, s.HTTPRoutes)
-	shuffle(random, s.ReferenceGrants)
-	shuffle(random, s.BackendTLSPolicies)
-	shuffle(random, s.Backends)
-	shuffle(random, s.BackendConfigPolicies)
-	shuffle(random, s.Namespaces)
-	shuffle(random, s.Services)
-	shuffle(random, s.EndpointSlices)
-	shuffle(random, s.Secrets)
-	shuffle(random, s.ConfigMaps)
+func shuffleSnapshot(d *dice, s *snapshot.Snapshot) {
+	shuffle(d, s.GatewayClasses)
+	shuffle(d, s.Gateways)
+	shuffle(d, s.HTTPRoutes)
+	shuffle(d, s.ReferenceGrants)
+	shuffle(d, s.BackendTLSPolicies)
+	shuffle(d, s.Backends)
+	shuffle(d, s.BackendConfigPolicies)
+	shuffle(d, s.Namespaces)
+	shuffle(d, s.Services)
+	shuffle(d, s.EndpointSlices)
+	shuffle(d, s.Secrets)
+	shuffle(d, s.ConfigMaps)
 }
 
 func TestInputIsUnchangedAndResultRepeats(t *testing.T) {
 	t.Parallel()
-	eachCase(t, func(t *testing.T, documents [][]byte) {
-		objects := decodeAll(t, documents)
-		before := make([]client.Object, len(objects))
-		for i, object := range objects {
-			before[i], _ = object.DeepCopyObject().(client.Object)
-		}
-		s := newSnapshot(t, objects)
-		first := encoded(t, Translate(s, testOptions()))
-		second := encoded(t, Translate(s, testOptions()))
-		if !bytes.Equal(first, second) {
-			t.Error("the same snapshot gives two results")
-		}
-		if diff := cmp.Diff(before, objects); diff != "" {
-			t.Errorf("the input was changed (-before +after):\n%s", diff)
-		}
-	})
+	for name, documents := range cases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects := decodeAll(t, documents)
+			before := make([]client.Object, len(objects))
+			for i, object := range objects {
+				before[i], _ = object.DeepCopyObject().(client.Object)
+			}
+			s := newSnapshot(t, objects)
+			first := encoded(t, Translate(s, testOptions()))
+			second := encoded(t, Translate(s, testOptions()))
+			if !bytes.Equal(first, second) {
+				t.Error("the same snapshot gives two results")
+			}
+			if diff := cmp.Diff(before, objects); diff != "" {
+				t.Errorf("the input was changed (-before +after):\n%s", diff)
+			}
+		})
+	}
 }
 
 // TestStrangersDoNotMatter adds the objects of all other cases, in namespaces
@@ -116,25 +132,28 @@ func TestStrangersDoNotMatter(t *testing.T) {
 			}
 		}
 	}
-	eachCase(t, func(t *testing.T, documents [][]byte) {
-		want := Translate(newSnapshot(t, decodeAll(t, documents)), testOptions())
-		got := Translate(newSnapshot(t, append(decodeAll(t, documents), strangers...)), testOptions())
-		kept := &ir.Result{}
-		for _, g := range got.Gateways {
-			if !strings.HasPrefix(g.Name.Namespace, "stranger-") {
-				kept.Gateways = append(kept.Gateways, g)
+	for name, documents := range cases(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := Translate(newSnapshot(t, decodeAll(t, documents)), testOptions())
+			got := Translate(newSnapshot(t, append(decodeAll(t, documents), strangers...)), testOptions())
+			kept := &ir.Result{}
+			for _, g := range got.Gateways {
+				if !strings.HasPrefix(g.Name.Namespace, "stranger-") {
+					kept.Gateways = append(kept.Gateways, g)
+				}
 			}
-		}
-		for _, status := range got.Statuses {
-			if !strings.HasPrefix(status.Namespace, "stranger-") {
-				kept.Statuses = append(kept.Statuses, status)
+			for _, status := range got.Statuses {
+				if !strings.HasPrefix(status.Namespace, "stranger-") {
+					kept.Statuses = append(kept.Statuses, status)
+				}
 			}
-		}
-		kept.PlaintextBackends = got.PlaintextBackends
-		if diff := cmp.Diff(string(encoded(t, want)), string(encoded(t, kept))); diff != "" {
-			t.Errorf("strangers change the result (-alone +among them):\n%s", diff)
-		}
-	})
+			kept.PlaintextBackends = got.PlaintextBackends
+			if diff := cmp.Diff(string(encoded(t, want)), string(encoded(t, kept))); diff != "" {
+				t.Errorf("strangers change the result (-alone +among them):\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestAncestorsAreBounded(t *testing.T) {

@@ -94,6 +94,9 @@ func sortedValues(table map[string]string) string {
 // canonicalCiphers is canonical for cipher suites, which may also come as
 // groups of equal preference: "[A|B]".
 func canonicalCiphers(values []string) ([]string, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
 	table := cipherSuites()
 	var names []string
 	for _, value := range values {

@@ -116,5 +116,5 @@ func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
 }
 
 func compareRefs(a, b ir.Ref) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), a.Name.Compare(b.Name))
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Group, b.Group), a.Compare(b.Name))
 }
