@@ -24,8 +24,7 @@ type Options struct {
 // ResourceError says that one resource was left out of Resources, because
 // Envoy would reject it.
 type ResourceError struct {
-	// Kind is "cluster", "listener", "filter chain", "virtual host", "route"
-	// or "secret".
+	// Kind is "cluster", "listener", "filter chain", "virtual host" or "route".
 	Kind string
 	// Name is the name of the resource in ir.
 	Name string

@@ -184,9 +184,14 @@ func splitPort(tb testing.TB, address string) (string, uint16) {
 // sentResources counts what the server sends.
 type sentResources struct {
 	responses, resources atomic.Int64
+	// refused is set when a stream has ended with an error.
+	refused atomic.Bool
 }
 
 func (s *sentResources) HandleRPC(_ context.Context, event stats.RPCStats) {
+	if end, ok := event.(*stats.End); ok && end.Error != nil {
+		s.refused.Store(true)
+	}
 	out, ok := event.(*stats.OutPayload)
 	if !ok {
 		return

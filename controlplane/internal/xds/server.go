@@ -12,9 +12,9 @@
 //
 // go-control-plane holds the resources (one LinearCache per type and Gateway)
 // and speaks the protocols. What is added around it is the order, exact
-// knowledge of what every proxy has answered, and remedies for three things
-// that it lets happen: see CreateDeltaWatch, CreateWatch, deltaStream.Send and
-// track.reject.
+// knowledge of what every proxy has answered, and remedies for what goes wrong
+// between it and Envoy: see CreateDeltaWatch, CreateWatch, deltaStream.Send,
+// kind.splits and returning.
 package xds
 
 import (
