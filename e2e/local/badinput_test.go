@@ -45,7 +45,7 @@ func mistakes(key, notPEM, missing string) []mistake {
 		{origin("--min-tls", "1.4"), 2, "1.4"},
 		{origin("--min-tls", "1.3", "--max-tls", "1.2"), 2, "--min-tls"},
 		{origin("--policy", "Ingress"), 2, "Ingress"},
-		{origin("--dry-run", "maybe"), 2, "--dry-run"},
+		{origin("--dry-run", "maybe"), 2, `"maybe"`},
 		{origin("-o", "xml"), 2, "xml"},
 		{origin("--timeout", "soon"), 2, "soon"},
 		{origin("--system-ca", "--insecure-skip-verify"), 2, "--system-ca"},

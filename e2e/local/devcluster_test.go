@@ -48,7 +48,7 @@ func TestDevCluster(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after %s was killed: %v", name, err)
 		}
-		if !strings.Contains(healed.Stderr, name) {
+		if !strings.Contains(strings.ToLower(healed.Stderr), name) {
 			t.Errorf("dev-up does not say that %s was started again:\n%s", name, healed)
 		}
 		s.await(t, a.host, http.StatusOK)

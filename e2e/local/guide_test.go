@@ -108,7 +108,7 @@ func (s *suite) guideAnswers(t *testing.T, kind string) {
 	if !ok || before == 0 {
 		t.Errorf("Envoy counts no %s: %v", handshakes, stats)
 	}
-	got := s.wantVerdict(t, "default", "svc/nginx", "Verified")
+	got := s.wantVerdict(t, "default", strings.ToLower(kind)+"/nginx-tls-policy", "Verified")
 	if got.Handshakes.Before < before || got.Policy == nil || got.Policy.Kind != kind || got.Cluster != "kube_default_nginx_8443" {
 		t.Errorf("verify tells another story than Envoy, which counted %d for %s: %+v", before, kind, got)
 	}

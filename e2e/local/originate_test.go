@@ -105,7 +105,7 @@ func TestOriginatePorts(t *testing.T) {
 	}
 	says(t, ambiguous, "--port", "https-admin")
 	says(t, s.ok(t, append(args, "--port", "https-admin")...), "created")
-	policy := ref(backendTLSPolicy, a.namespace, "app-tls-policy")
+	policy := ref(backendTLSPolicy, a.namespace, "app-https-admin-tls-policy")
 	if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(policy), policy); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package local
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
@@ -30,6 +31,8 @@ type result struct {
 	Stage      string
 	Message    string
 	Hint       string
+	Expected   string
+	Presented  string
 	Warnings   []string
 	Requests   []struct{ Status int }
 	Handshakes struct{ Before, After uint64 }
@@ -37,6 +40,11 @@ type result struct {
 }
 
 type object struct{ Kind, Namespace, Name string }
+
+// says is all that a person reads of it.
+func (r result) says() string {
+	return strings.Join([]string{r.Message, r.Expected, r.Presented, r.Hint}, "\n")
+}
 
 // verify runs verify -o json in a namespace.
 func (s *suite) verify(t *testing.T, namespace string, args ...string) (report, devcluster.Result) {

@@ -67,7 +67,17 @@ func TestVerify(t *testing.T) {
 	})
 	t.Run("Unknown", func(t *testing.T) {
 		t.Parallel()
-		s.wantVerdict(t, namespace, "svc/nowhere", "PolicyNotFound")
+		ran := s.Run(t.Context(), "verify", "svc/nowhere", "-n", namespace)
+		if ran.Code != 1 {
+			t.Errorf("want exit code 1: %s", ran)
+		}
+		says(t, ran, "verify/nowhere")
+	})
+	t.Run("WithoutPolicy", func(t *testing.T) {
+		t.Parallel()
+		plain := s.appWith(t, namespace, "plain", nil)
+		plain.apply(t, "service")
+		s.wantVerdict(t, namespace, "svc/plain", "PolicyNotFound")
 	})
 	t.Run("Unreachable", func(t *testing.T) {
 		t.Parallel()

@@ -46,8 +46,12 @@ func (c *Cluster) Parts() (map[string]Part, error) {
 	return parts, nil
 }
 
-// logTail is how much of each log Logs returns, in bytes.
-const logTail = 6000
+// logTail is how many lines of each log Logs returns, lineWidth how much of
+// each line, in bytes.
+const (
+	logTail   = 15
+	lineWidth = 300
+)
 
 // Logs are the ends of the logs of all parts, by file name.
 func (c *Cluster) Logs() (map[string]string, error) {
@@ -60,7 +64,12 @@ func (c *Cluster) Logs() (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		logs[filepath.Base(path)] = string(text[max(0, len(text)-logTail):])
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		lines = lines[max(0, len(lines)-logTail):]
+		for i, line := range lines {
+			lines[i] = line[:min(len(line), lineWidth)]
+		}
+		logs[filepath.Base(path)] = strings.Join(lines, "\n")
 		return nil
 	})
 	if err != nil {
