@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -14,6 +15,10 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
+
+// settleTime is how long a live configuration that is not as it should be is
+// given to become so.
+const settleTime = 2 * time.Second
 
 // gather collects the evidence about one subject. An error means that the API
 // server could not be asked; everything else is evidence.
@@ -23,6 +28,9 @@ func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Ev
 		Target: diagnose.Target{Kind: s.kind, Namespace: s.namespace, Name: s.name, Port: s.port, Missing: s.missing, Nearest: s.nearest},
 	}
 	e.Live.StatName = statName(s)
+	if o.GatewayName != "" {
+		e.Through = o.GatewayNamespace + "/" + o.GatewayName
+	}
 	if s.policy == nil {
 		return e, nil
 	}
@@ -66,7 +74,7 @@ func (o *Options) exercise(ctx context.Context, w *world, s subject, y *way, e *
 	}
 	defer envoys.close()
 	if e.Live.Unavailable == "" {
-		if err := envoys.look(ctx, s, y, e); err != nil {
+		if err := envoys.settle(ctx, s, y, e); err != nil {
 			e.Live.Unavailable = err.Error()
 		}
 	}
@@ -124,8 +132,28 @@ func (v envoys) close() {
 	}
 }
 
+// settle looks until Envoy runs what it should, or for a moment: objects that
+// were written just now take the controller and Envoy some milliseconds.
+func (v envoys) settle(ctx context.Context, s subject, y *way, e *diagnose.Evidence) error {
+	deadline := time.NewTimer(settleTime)
+	defer deadline.Stop()
+	for {
+		if err := v.look(ctx, s, y, e); err != nil || !diagnose.Settling(e) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-deadline.C:
+			return nil
+		case <-time.After(settleTime / 10):
+		}
+	}
+}
+
 // look finds the subject's cluster in every proxy, and takes the counters.
 func (v envoys) look(ctx context.Context, s subject, y *way, e *diagnose.Evidence) error {
+	e.Live.Proxies = nil
 	for _, admin := range v {
 		proxy, err := lookAt(ctx, admin, s, y)
 		if err != nil {

@@ -58,6 +58,7 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		},
 	}
 	f.register(cmd)
+	kube.AddFlags(flags, cmd.Flags())
 	return cmd
 }
 

@@ -103,9 +103,13 @@ func (e *Evidence) routeMissing() *Finding {
 	if e.Route != nil || e.Target.Missing != "" {
 		return nil
 	}
+	through := ""
+	if e.Through != "" {
+		through = " through gateway " + e.Through
+	}
 	return &Finding{
 		Code:     RouteMissing,
-		Message:  fmt.Sprintf("no route leads to %s", e.Target),
+		Message:  fmt.Sprintf("no route leads to %s%s", e.Target, through),
 		Expected: "an HTTPRoute with backendRef " + e.Target.ref(),
 	}
 }

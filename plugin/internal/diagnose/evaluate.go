@@ -1,6 +1,9 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Evaluate comes to a verdict. It is a function of the evidence alone.
 func Evaluate(e *Evidence) Verdict {
@@ -24,6 +27,9 @@ func Evaluate(e *Evidence) Verdict {
 		}
 	}
 	verdict.Finding = findings[0]
+	if verdict.Code == UnexpectedStatus {
+		verdict.Envoy = strings.Join(e.counted(), "; ") // the answer is what was presented
+	}
 	verdict.Stage = findings[0].Code.Stage()
 	verdict.Others = withoutRepeats(findings)
 	return verdict

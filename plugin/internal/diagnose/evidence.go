@@ -20,6 +20,9 @@ type Evidence struct {
 	Trust  Trust
 	// Identity is what the policy wants the certificate to be for.
 	Identity Identity
+	// Through is the gateway, "NAMESPACE/NAME", to which the search for a route
+	// was limited; empty if it was not.
+	Through string
 	// Route is the route through which the target was tried; nil if none
 	// leads to it.
 	Route *Route

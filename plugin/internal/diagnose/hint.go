@@ -58,13 +58,13 @@ func (e *Evidence) liveHint(code Code) string {
 	case VerificationDisabled:
 		return e.originate("--ca-from backend")
 	case UnexpectedStatus:
-		return "kubectl tlsgw verify " + e.targetArgs() + " --host HOST --path PATH    # what the route and the backend expect"
+		return e.verify() + " --host HOST --path PATH    # what the route and the backend expect"
 	case GatewayUnreachable, StatsUnavailable:
 		if e.Gateway != nil {
 			return fmt.Sprintf("kubectl get gateway,pods -n %s", e.Gateway.Namespace)
 		}
 	case NoHandshakeObserved:
-		return "kubectl tlsgw verify " + e.targetArgs() + "    # again when the kept connections have closed"
+		return e.verify() + "    # again when the kept connections have closed"
 	default:
 	}
 	return e.describePolicy()
@@ -105,15 +105,15 @@ func (e *Evidence) certificateHint(code Code) string {
 		if name := e.presentedDNS(); name != "" {
 			return e.originateAs(name, e.trustFlag())
 		}
-		return "give the backend a certificate with subject alternative name " + e.Identity.values()
+		return fmt.Sprintf("give the backend a certificate for %s, then: %s", e.Identity.values(), e.verify())
 	case UnknownAuthority:
 		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
 	case IncompleteChain:
-		return "let the backend present its certificate followed by the intermediates, or add them to " + e.Trust.String()
+		return "let the backend present the intermediates after its certificate, then: " + e.verify()
 	case CertificateExpired, CertificateNotYetValid:
-		return "renew the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
+		return "renew the backend's certificate, then: " + e.verify()
 	default:
-		return "replace the backend's certificate, then: kubectl tlsgw verify " + e.targetArgs()
+		return "replace the backend's certificate, then: " + e.verify()
 	}
 }
 
@@ -141,6 +141,8 @@ func (e *Evidence) originateAs(sni, flags string) string {
 	}
 	return command
 }
+
+func (e *Evidence) verify() string { return "kubectl tlsgw verify " + e.targetArgs() }
 
 func (e *Evidence) trustFlag() string {
 	switch {

@@ -19,6 +19,19 @@ func (e *Evidence) live() []Finding {
 	return nil
 }
 
+// Settling says whether the live configuration is not what it should be, but
+// may become so by itself: a change takes Envoy a moment.
+func Settling(e *Evidence) bool {
+	for _, f := range e.live() {
+		switch f.Code {
+		case GatewayNotProgrammed, PlaintextUpstream, NoEndpoints:
+			return true
+		default:
+		}
+	}
+	return false
+}
+
 func (e *Evidence) liveProxy(p Proxy) *Finding {
 	switch c := p.Cluster; {
 	case c == nil:

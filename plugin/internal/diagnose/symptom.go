@@ -141,6 +141,11 @@ func (s symptom) meaning() string {
 
 // envoySays is what Envoy counted and answered.
 func (e *Evidence) envoySays() string {
+	return strings.Join(append(e.counted(), e.quoted()...), "; ")
+}
+
+// counted are the counters that rose and tell of a failure.
+func (e *Evidence) counted() []string {
 	var parts []string
 	risen := e.Live.Risen()
 	for _, name := range []string{
@@ -151,17 +156,21 @@ func (e *Evidence) envoySays() string {
 			parts = append(parts, fmt.Sprintf("%s +%d", name, n))
 		}
 	}
+	return parts
+}
+
+// quoted is the first answer that was not expected.
+func (e *Evidence) quoted() []string {
 	for _, x := range e.Requests {
 		if !x.Expected && x.Status > 0 {
 			says := fmt.Sprint(x.Status)
 			if reason := reasonOf(x.Body); reason != "" {
 				says += fmt.Sprintf(" %q", reason)
 			}
-			parts = append(parts, says)
-			break
+			return []string{says}
 		}
 	}
-	return strings.Join(parts, "; ")
+	return nil
 }
 
 // reasonOf takes the telling part out of Envoy's long sentence.

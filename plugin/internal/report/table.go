@@ -71,16 +71,11 @@ func (r *Report) rows(b *strings.Builder, style Style) {
 		return
 	}
 	cols := columns(style.Wide)
-	widths := make([]int, len(cols))
-	verdict := 0
-	for i, c := range cols {
-		widths[i] = runes(c.title)
-		for _, result := range r.Results {
-			widths[i] = max(widths[i], runes(c.cell(result)))
-			verdict = max(verdict, runes(Style{}.mark(result.Verdict)))
-		}
-	}
-	if !style.Wide {
+	widths, verdict := r.measure(cols)
+	if !style.Wide && sum(widths)+verdict > width {
+		// Kinds go first: names tell more.
+		cols[1].cell = func(result Result) string { return result.policyName() }
+		widths, verdict = r.measure(cols)
 		squeeze(widths, width-verdict)
 	}
 	for i, c := range cols {
@@ -95,13 +90,32 @@ func (r *Report) rows(b *strings.Builder, style Style) {
 	}
 }
 
-// squeeze takes from the policy's column, then from the backend's, until all
-// fit. Whole names are in the blocks and in -o wide.
-func squeeze(widths []int, room int) {
+// measure finds the widths of the columns and of the verdicts.
+func (r *Report) measure(cols []column) (widths []int, verdict int) {
+	widths = make([]int, len(cols))
+	for i, c := range cols {
+		widths[i] = runes(c.title)
+		for _, result := range r.Results {
+			widths[i] = max(widths[i], runes(c.cell(result)))
+			verdict = max(verdict, runes(Style{}.mark(result.Verdict)))
+		}
+	}
+	return widths, verdict
+}
+
+// sum is what columns take with the gaps after them.
+func sum(widths []int) int {
 	total := 0
 	for _, w := range widths {
 		total += w + len(gap)
 	}
+	return total
+}
+
+// squeeze takes from the policy's column, then from the backend's, until all
+// fit. Whole names are in the blocks and in -o wide.
+func squeeze(widths []int, room int) {
+	total := sum(widths)
 	for _, column := range []struct{ index, least int }{{1, 20}, {0, 14}} {
 		take := min(total-room, widths[column.index]-column.least)
 		if take > 0 {
@@ -213,6 +227,13 @@ func policyCell(r Result) string {
 		return "-"
 	}
 	return r.Policy.Kind + "/" + r.Policy.Name
+}
+
+func (r Result) policyName() string {
+	if r.Policy == nil {
+		return "-"
+	}
+	return r.Policy.Name
 }
 
 func gatewayCell(r Result) string {
