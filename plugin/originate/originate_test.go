@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -327,40 +326,6 @@ func TestRefusedByTheServer(t *testing.T) {
 		"--expose", "example.com", "--gateway", "http", "--path-prefix", path, noWait)
 	expect(t, got, 1, "httproute.gateway.networking.k8s.io/nginx-route is refused by the API server", "nothing was changed")
 	expectMade(t, clients)
-}
-
-// TestWait: a controller that accepts ends the wait, one that refuses or is
-// not there fails it with what was last seen.
-func TestWait(t *testing.T) {
-	t.Parallel()
-	clients := cluster.Clients(t)
-	good(t, clients)
-	verb := invocation{clients: clients}
-	nobody := verb.originate(t, "svc/nginx", "--sni", "example.com", "--timeout", "300ms")
-	expect(t, nobody, 1, "was not accepted in time", "no controller has said anything", "everything was applied and stays")
-
-	setAccepted(t, clients, metav1.ConditionFalse, "NoValidCACertificate")
-	refused := verb.originate(t, "svc/nginx", "--sni", "example.com", "--timeout", "300ms")
-	expect(t, refused, 1, "BackendTLSPolicy/nginx-tls-policy is not accepted: tlsgw says Accepted=False, NoValidCACertificate")
-
-	setAccepted(t, clients, metav1.ConditionTrue, "Accepted")
-	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com"), 0, "Accepted by tlsgw in 0.", "--expose HOSTNAME makes one")
-}
-
-func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionStatus, reason string) {
-	t.Helper()
-	policy := &gatewayv1.BackendTLSPolicy{}
-	if err := clients.Client.Get(t.Context(), keyOf(clients, "nginx-tls-policy"), policy); err != nil {
-		t.Fatal(err)
-	}
-	policy.Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{
-		AncestorRef: gatewayv1.ParentReference{Name: "nginx"}, ControllerName: contract.ControllerName,
-		Conditions: []metav1.Condition{{Type: "Accepted", Status: status, Reason: reason, Message: "so it is",
-			ObservedGeneration: policy.Generation, LastTransitionTime: metav1.NewTime(time.Now())}},
-	}}
-	if err := clients.Client.Status().Update(t.Context(), policy); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestExpiringSoon warns, and goes on.

@@ -96,6 +96,12 @@ func TestRemovesWhatOriginateMade(t *testing.T) {
 		t.Errorf("the other target lost its route: %v", err)
 	}
 
+}
+
+func TestNothingToRemove(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	originate(t, clients, "host/httpbin.org")
 	stdout, stderr, err := remove(t, clients, "svc/nginx", nil)
 	if err != nil || stdout != "" || !strings.Contains(stderr, "originate has made nothing for svc/nginx") {
 		t.Errorf("second time: got %v\n%s%s", err, stdout, stderr)

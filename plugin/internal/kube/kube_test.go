@@ -78,7 +78,7 @@ func TestNew(t *testing.T) {
 			if fail.Code(err) != test.code || err != nil && !strings.Contains(err.Error(), test.text) {
 				t.Fatalf("got %v (code %d)", err, fail.Code(err))
 			}
-			if err != nil && (strings.Contains(err.Error(), "\n") || err.(*fail.Error).Fix == "") {
+			if failure, ok := errors.AsType[*fail.Error](err); ok && (strings.Contains(err.Error(), "\n") || failure.Fix == "") {
 				t.Errorf("not one sentence with a fix: %q", err)
 			}
 			if err == nil && (clients.Namespace != "default" || clients.Context == "") {

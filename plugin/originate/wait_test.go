@@ -1,0 +1,47 @@
+package originate
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+)
+
+// TestWait: a controller that accepts ends the wait, one that refuses or is
+// not there fails it with what was last seen.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	good(t, clients)
+	verb := invocation{clients: clients}
+	nobody := verb.originate(t, "svc/nginx", "--sni", "example.com", "--timeout", "300ms")
+	expect(t, nobody, 1, "was not accepted in time", "no controller has said anything", "everything was applied and stays")
+
+	setAccepted(t, clients, metav1.ConditionFalse, "NoValidCACertificate")
+	refused := verb.originate(t, "svc/nginx", "--sni", "example.com", "--timeout", "300ms")
+	expect(t, refused, 1, "BackendTLSPolicy/nginx-tls-policy is not accepted: tlsgw says Accepted=False, NoValidCACertificate")
+
+	setAccepted(t, clients, metav1.ConditionTrue, "Accepted")
+	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com"), 0, "Accepted by tlsgw in 0.", "--expose HOSTNAME makes one")
+}
+
+func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionStatus, reason string) {
+	t.Helper()
+	policy := &gatewayv1.BackendTLSPolicy{}
+	if err := clients.Client.Get(t.Context(), keyOf(clients, "nginx-tls-policy"), policy); err != nil {
+		t.Fatal(err)
+	}
+	policy.Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{
+		AncestorRef: gatewayv1.ParentReference{Name: "nginx"}, ControllerName: contract.ControllerName,
+		Conditions: []metav1.Condition{{Type: "Accepted", Status: status, Reason: reason, Message: "so it is",
+			ObservedGeneration: policy.Generation, LastTransitionTime: metav1.NewTime(time.Now())}},
+	}}
+	if err := clients.Client.Status().Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+}
+
