@@ -44,4 +44,3 @@ func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionSta
 		t.Fatal(err)
 	}
 }
-
