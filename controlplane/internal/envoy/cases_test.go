@@ -61,6 +61,16 @@ func clusterCases() map[string]*ir.Gateway {
 			Endpoints: []ir.Endpoint{endpoint("one.invalid"), endpoint("two.invalid")},
 			TLS:       &ir.UpstreamTLS{AutoSNI: true, TrustFile: "/etc/ssl/certs/ca-certificates.crt"},
 		}),
+		// The names that a policy asks for are verified in place of the hosts'.
+		"cluster-dns-names": withClusters(&ir.Cluster{
+			StatName:  "backend_default_external_0",
+			Discovery: ir.DiscoverDNS,
+			Endpoints: []ir.Endpoint{endpoint("one.invalid"), endpoint("two.invalid")},
+			TLS: &ir.UpstreamTLS{
+				AutoSNI: true, TrustFile: "/etc/ssl/certs/ca-certificates.crt",
+				SANs: []ir.SAN{{Type: ir.SANDNS, Value: "example.com"}},
+			},
+		}),
 	}
 }
 

@@ -33,10 +33,11 @@ func (b *builder) upstreamTLS(c *ir.Cluster) (*corev3.TransportSocket, error) {
 	setValidation(common, t)
 	setClientCertificate(common, t)
 	config, err := packed(&tlsv3.UpstreamTlsContext{
-		CommonTlsContext:     common,
-		Sni:                  t.SNI,
-		AutoHostSni:          t.AutoSNI,
-		AutoSniSanValidation: t.AutoSNI && !t.InsecureSkipVerify,
+		CommonTlsContext: common,
+		Sni:              t.SNI,
+		AutoHostSni:      t.AutoSNI,
+		// It would take the place of the names that a policy asks for.
+		AutoSniSanValidation: t.AutoSNI && len(t.SANs) == 0 && !t.InsecureSkipVerify,
 		AllowRenegotiation:   t.AllowRenegotiation,
 	})
 	if err != nil {
