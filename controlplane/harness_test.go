@@ -78,6 +78,7 @@ func startCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatalf("make the controller's user: %v", err)
 	}
+	user.Config().Wrap(latePolicies)
 	c := &cluster{admin: admin, controller: user.Config(), ca: envoytest.NewCA(t, "xds"), xds: "127.0.0.1:0"}
 	scheme, err := controlplane.NewScheme()
 	if err != nil {
@@ -105,6 +106,33 @@ func startCluster(t *testing.T) *cluster {
 		}
 	}
 	return c
+}
+
+// latePolicies holds up the controller's watch of BackendTLSPolicies, so that
+// it sees what was written after a policy before the policy. The order between
+// kinds is never certain; this makes the bad one certain.
+func latePolicies(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err == nil && strings.HasSuffix(request.URL.Path, "/backendtlspolicies") && request.URL.Query().Has("watch") {
+			response.Body = lateBody{response.Body}
+		}
+		return response, err
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// lateBody gives what has been read only later.
+type lateBody struct{ io.ReadCloser }
+
+func (b lateBody) Read(p []byte) (int, error) {
+	const late = 60 * time.Millisecond
+	n, err := b.ReadCloser.Read(p)
+	<-time.After(late)
+	return n, err
 }
 
 // run starts a controller, which ends with the returned function.

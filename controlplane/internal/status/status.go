@@ -45,10 +45,12 @@ type Options struct {
 
 const (
 	defaultWorkers = 16
-	// A status that is refused, or that somebody else keeps changing, is
-	// written again after a pause that doubles from retryFirst to retryMost.
+	// A write that fails is tried again after a pause that doubles from
+	// retryFirst to retryMost. A status that somebody else keeps changing is
+	// brought back ever more slowly, down to once in healMost.
 	retryFirst = 5 * time.Millisecond
-	retryMost  = 5 * time.Minute
+	retryMost  = 10 * time.Second
+	healMost   = 5 * time.Minute
 	// afterConflict is when to look again after somebody else wrote first.
 	// The cache hears of that write and brings the object back much sooner.
 	afterConflict = time.Second
@@ -60,6 +62,7 @@ const (
 type Writer struct {
 	options Options
 	queue   workqueue.TypedRateLimitingInterface[ir.Ref]
+	heals   workqueue.TypedRateLimiter[ir.Ref]
 
 	mu sync.Mutex
 	// wanted is nil until Set is called for the first time.
@@ -75,6 +78,7 @@ func New(o Options) *Writer {
 		options: o,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Ref](retryFirst, retryMost)),
+		heals: workqueue.NewTypedItemExponentialFailureRateLimiter[ir.Ref](retryFirst, healMost),
 	}
 }
 
@@ -91,20 +95,29 @@ func (w *Writer) Set(objects []Object, s *snapshot.Snapshot) {
 	w.mu.Unlock()
 	for _, o := range objects {
 		if old, known := before[o.Ref]; !known || !old.equal(o) {
-			w.queue.Forget(o.Ref)
-			w.queue.Add(o.Ref)
+			w.now(o.Ref)
 		}
 	}
 	for ref := range before {
 		if _, still := wanted[ref]; !still {
-			w.queue.Forget(ref)
-			w.queue.Add(ref)
+			w.now(ref)
 		}
 	}
 	if before == nil {
 		// Later, Observe notices what is left over.
 		eachObject(s, w.Observe)
 	}
+}
+
+// now queues ref without a pause, whatever has been tried before.
+func (w *Writer) now(ref ir.Ref) {
+	w.forget(ref)
+	w.queue.Add(ref)
+}
+
+func (w *Writer) forget(ref ir.Ref) {
+	w.queue.Forget(ref)
+	w.heals.Forget(ref)
 }
 
 // Observe looks at an object that has changed in the caches and brings its
@@ -120,7 +133,7 @@ func (w *Writer) Observe(object client.Object) {
 		return
 	}
 	if _, changed := w.merger().merge(object, wanted); changed {
-		w.queue.AddRateLimited(ref)
+		w.queue.AddAfter(ref, w.heals.When(ref))
 	}
 }
 
@@ -153,7 +166,7 @@ func (w *Writer) next(ctx context.Context) bool {
 func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 	object, exists := w.options.Get(ref)
 	if !exists {
-		w.queue.Forget(ref)
+		w.forget(ref)
 		return
 	}
 	wanted, ready := w.lookup(ref)
@@ -167,9 +180,10 @@ func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 	err := w.patch(ctx, ref, object, change)
 	switch {
 	case err == nil:
+		w.queue.Forget(ref)
 		w.options.Log.V(1).Info("wrote status", "kind", ref.Kind, "object", ref.Name.String())
 	case ctx.Err() != nil || apierrors.IsNotFound(err):
-		w.queue.Forget(ref)
+		w.forget(ref)
 	case apierrors.IsConflict(err):
 		w.queue.AddAfter(ref, afterConflict)
 	default:

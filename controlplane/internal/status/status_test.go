@@ -129,3 +129,25 @@ func TestNothingIsWrittenBeforeTheFirstTranslation(t *testing.T) {
 		t.Errorf("%d are queued, %d written", w.queue.Len(), s.writes)
 	}
 }
+
+// TestAFightSlowsDown: somebody else takes the status away whenever it is
+// written.
+func TestAFightSlowsDown(t *testing.T) {
+	t.Parallel()
+	w := New(Options{ControllerName: string(own), Clock: clock.RealClock{}, Log: testr.New(t)})
+	w.Set(nil, &snapshot.Snapshot{})
+	ref := ir.Ref{Group: gatewayv1.GroupName, Kind: routeKind, Name: ir.Name{Namespace: "a", Name: "r"}}
+	route := &gatewayv1.HTTPRoute{}
+	route.Namespace, route.Name = "a", "r"
+	route.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: gatewayv1.ParentReference{Name: "old"}, ControllerName: own}}
+	for range 20 {
+		w.Observe(route)
+	}
+	if pause := w.heals.When(ref); pause != healMost {
+		t.Errorf("the pause after 20 rounds is %v, want %v", pause, healMost)
+	}
+	w.Set([]Object{{ObjectStatus: ir.ObjectStatus{Ref: ref}}}, &snapshot.Snapshot{})
+	if pause := w.heals.When(ref); pause != retryFirst {
+		t.Errorf("the pause after something new is to be said is %v, want %v", pause, retryFirst)
+	}
+}
