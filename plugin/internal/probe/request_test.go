@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -110,5 +112,53 @@ func TestSendFails(t *testing.T) {
 	}
 	if got := Send(t.Context(), silent, []Request{{Method: "A B", Path: "/"}})[0]; got.Err == nil {
 		t.Errorf("bad method: %+v", got)
+	}
+}
+
+// TestSendHoldsBack: no request is complete before every connection is open,
+// also when one comes late.
+func TestSendHoldsBack(t *testing.T) {
+	t.Parallel()
+	const width = 8
+	var begun, dialled atomic.Int64
+	var allOpen atomic.Bool
+	others, inTime := make(chan struct{}), make(chan bool, width)
+	backend := backend(t, func(_ context.Context, conn *net.TCPConn) {
+		defer func() { _ = conn.Close() }()
+		start := make([]byte, 1)
+		if _, err := io.ReadFull(conn, start); err != nil {
+			return
+		}
+		if begun.Add(1) == width-1 {
+			close(others)
+		}
+		if _, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(string(start)), conn))); err != nil {
+			return
+		}
+		inTime <- allOpen.Load()
+		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+	})
+	dial := func(ctx context.Context) (net.Conn, error) {
+		if dialled.Add(1) < width {
+			return backend(ctx)
+		}
+		select {
+		case <-others:
+		case <-ctx.Done():
+		}
+		conn, err := backend(ctx)
+		allOpen.Store(true)
+		return conn, err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	request := Request{Method: http.MethodGet, Host: "a.test", Path: "/"}
+	for i, response := range Send(ctx, dial, slices.Repeat([]Request{request}, width)) {
+		if response.Status != http.StatusNoContent {
+			t.Errorf("%d: %+v", i, response)
+		}
+		if !<-inTime {
+			t.Error("a request was complete before all connections were open")
+		}
 	}
 }
