@@ -14,7 +14,7 @@ import (
 
 // live is what is known of the proxies of g.
 func (p *pipeline) live(g *ir.Gateway) status.Live {
-	state := p.xds.State(g.Name)
+	state := p.proxies.State(g.Name)
 	live := status.Live{
 		Connected: state.Connected,
 		Settling:  p.options.Clock.Since(p.started) < settling,

@@ -23,7 +23,7 @@ import (
 type pipeline struct {
 	options Options
 	source  *source.Source
-	xds     *xds.Server
+	proxies proxies
 	status  *status.Writer
 	barrier *barrier
 	// translated is closed after the first translation.
@@ -41,6 +41,14 @@ type pipeline struct {
 	held      map[ir.Name][]string
 	heldSince map[ir.Name]time.Time
 	expiry    expiries
+}
+
+// proxies are reached through an xds.Server.
+type proxies interface {
+	Publish(gateway ir.Name, revision uint64, r *envoy.Resources)
+	Remove(gateway ir.Name)
+	State(gateway ir.Name) xds.State
+	Changed() <-chan struct{}
 }
 
 // published is what the proxies of a Gateway have been given.
@@ -75,7 +83,7 @@ func (p *pipeline) run(ctx context.Context) {
 		case <-look.C():
 		case <-settled.C():
 			p.report()
-		case <-p.xds.Changed():
+		case <-p.proxies.Changed():
 			p.report()
 		}
 		reset(expired, p.expiry.next(clock.Now()))
@@ -178,7 +186,7 @@ func (p *pipeline) give(g *ir.Gateway) {
 		p.options.Log.Info("left out what Envoy would reject", "gateway", g.Name.String(),
 			"kind", problem.Kind, "resource", problem.Name, "reason", problem.Err.Error())
 	}
-	p.xds.Publish(g.Name, p.revision, resources)
+	p.proxies.Publish(g.Name, p.revision, resources)
 }
 
 // remove forgets the Gateways that are gone.
@@ -197,7 +205,7 @@ func (p *pipeline) remove() {
 		if !current[name] {
 			delete(p.gateways, name)
 			p.barrier.forget(name)
-			p.xds.Remove(name)
+			p.proxies.Remove(name)
 			p.options.Log.Info("Gateway is gone, its proxies get nothing any more", "gateway", name.String())
 		}
 	}

@@ -21,11 +21,15 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return err
 	}
-	p, err := newPipeline(o)
+	server := xds.New(xds.Options{
+		Logger: o.Log.WithName("xds"),
+		TLS:    xds.TLSFiles{CA: o.XDSTLS.CA, Certificate: o.XDSTLS.Certificate, Key: o.XDSTLS.Key},
+	})
+	defer server.Close()
+	p, err := newPipeline(o, server)
 	if err != nil {
 		return err
 	}
-	defer p.xds.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.source.Run(ctx) })
 	group.Go(func() error { p.status.Run(ctx); return nil })
@@ -37,7 +41,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		case <-p.translated:
 		}
 		o.Log.Info("serving xDS", "address", o.XDSListener.Addr().String())
-		return p.xds.Serve(ctx, o.XDSListener)
+		return server.Serve(ctx, o.XDSListener)
 	})
 	if o.HealthListener != nil {
 		group.Go(func() error { return serveHealth(ctx, o.HealthListener, p.readiness) })
@@ -46,7 +50,7 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 // newPipeline connects the parts.
-func newPipeline(o Options) (*pipeline, error) {
+func newPipeline(o Options, served proxies) (*pipeline, error) {
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
@@ -61,7 +65,7 @@ func newPipeline(o Options) (*pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the API server at %s: %w", config.Host, err)
 	}
-	p := &pipeline{options: o, translated: make(chan struct{})}
+	p := &pipeline{options: o, proxies: served, translated: make(chan struct{})}
 	p.source, err = source.New(config, source.Options{
 		Scheme: scheme, Quiet: quiet, Cap: most, Clock: o.Clock,
 		Log:     o.Log.WithName("source"),
@@ -73,10 +77,6 @@ func newPipeline(o Options) (*pipeline, error) {
 	p.status = status.New(status.Options{
 		Client: writer, Get: p.source.Get, ControllerName: o.Translation.ControllerName,
 		Clock: o.Clock, Log: o.Log.WithName("status"),
-	})
-	p.xds = xds.New(xds.Options{
-		Logger: o.Log.WithName("xds"),
-		TLS:    xds.TLSFiles{CA: o.XDSTLS.CA, Certificate: o.XDSTLS.Certificate, Key: o.XDSTLS.Key},
 	})
 	p.barrier = newBarrier(p.source, o.Clock)
 	return p, nil

@@ -85,6 +85,8 @@ type world struct {
 	envoy   *envoytest.Envoy
 	backend *envoytest.Backend
 	trust   *envoytest.CA
+	// stop ends the controller.
+	stop func()
 }
 
 // TestController runs the controller against a real API server and a real
@@ -93,25 +95,18 @@ func TestController(t *testing.T) {
 	c := startCluster(t)
 	w := &world{cluster: c, port: envoytest.FreePort(t), trust: envoytest.NewCA(t, "backends")}
 	w.backend = envoytest.StartBackend(t, "backend", w.trust.Issue(t, []string{"example.com"}, nil))
-	stop := c.run(t)
+	w.stop = c.run(t)
 	c.apply(t, namespaceManifest+"\n---\n"+gatewayManifest, "infra", w.port)
 	w.envoy = c.envoy(t, "infra", "http")
-	for _, part := range []struct {
-		name string
-		test func(*testing.T, *world)
-	}{
-		{"objects become traffic, and every kind has a status", everyKind},
-		{"policies are never late", policiesAreNeverLate},
-		{"other controllers' entries stay", foreignEntries},
-		{"what Envoy rejects is said and forgotten", rejection},
-		{"statuses are healed", healing},
-		{"a Gateway of another class is left", otherClass},
-		{"nothing is written where nothing changes", noWrites},
-		{"many routes", manyRoutes},
-	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, w) })
-	}
-	t.Run("a restart sends and writes nothing", func(t *testing.T) { restart(t, w, stop) })
+	t.Run("objects become traffic, and every kind has a status", w.everyKind)
+	t.Run("policies are never late", w.policiesAreNeverLate)
+	t.Run("other controllers' entries stay", w.foreignEntries)
+	t.Run("what Envoy rejects is said and forgotten", w.rejection)
+	t.Run("statuses are healed", w.healing)
+	t.Run("a Gateway of another class is left", w.otherClass)
+	t.Run("nothing is written where nothing changes", w.noWrites)
+	t.Run("many routes", w.manyRoutes)
+	t.Run("a restart sends and writes nothing", w.restart)
 }
 
 // namespace makes a namespace with the CA of the backends.
@@ -128,7 +123,7 @@ func (w *world) backed(t *testing.T, namespace, name string) {
 	w.apply(t, routeManifest, namespace, name, "infra")
 }
 
-func everyKind(t *testing.T, w *world) {
+func (w *world) everyKind(t *testing.T) {
 	w.namespace(t, "all")
 	w.backed(t, "all", "one")
 	w.apply(t, backendManifest, "all", "two", w.backend.Port)
@@ -173,7 +168,7 @@ func everyKind(t *testing.T, w *world) {
 
 // policiesAreNeverLate writes a Backend, a policy and a route in a row: the
 // route may reach the controller first, and yet no request is in plaintext.
-func policiesAreNeverLate(t *testing.T, w *world) {
+func (w *world) policiesAreNeverLate(t *testing.T) {
 	w.namespace(t, "row")
 	_, before := w.backend.Counts()
 	for i := range 20 {
@@ -196,7 +191,7 @@ func policiesAreNeverLate(t *testing.T, w *world) {
 	}
 }
 
-func foreignEntries(t *testing.T, w *world) {
+func (w *world) foreignEntries(t *testing.T) {
 	w.namespace(t, "foreign")
 	w.backed(t, "foreign", "shared")
 	foreign := []metav1.Condition{{
@@ -211,11 +206,11 @@ func foreignEntries(t *testing.T, w *world) {
 	eventually(t, w.cluster, &gatewayv1.HTTPRoute{}, "foreign", "shared", ownParent)
 	eventually(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "foreign", "shared", ownAncestor)
 	// The other controller knows only its own entries, and wipes ours.
-	route := eventually(t, w.cluster, &gatewayv1.HTTPRoute{}, "foreign", "shared", func(o *gatewayv1.HTTPRoute) error {
+	eventually(t, w.cluster, &gatewayv1.HTTPRoute{}, "foreign", "shared", func(o *gatewayv1.HTTPRoute) error {
 		o.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: parent, ControllerName: other, Conditions: foreign}}
 		return w.Status().Update(t.Context(), o)
 	})
-	policy := eventually(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "foreign", "shared", func(o *gatewayv1.BackendTLSPolicy) error {
+	eventually(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "foreign", "shared", func(o *gatewayv1.BackendTLSPolicy) error {
 		o.Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{AncestorRef: parent, ControllerName: other, Conditions: foreign}}
 		return w.Status().Update(t.Context(), o)
 	})
@@ -224,13 +219,13 @@ func foreignEntries(t *testing.T, w *world) {
 
 	// When the object is no longer ours, our entries go.
 	w.apply(t, strings.Replace(routeManifest, "name: http, namespace: %[3]s", "name: %[3]s", 1), "foreign", "shared", "elsewhere")
-	route = eventually(t, w.cluster, &gatewayv1.HTTPRoute{}, "foreign", "shared", func(o *gatewayv1.HTTPRoute) error {
+	route := eventually(t, w.cluster, &gatewayv1.HTTPRoute{}, "foreign", "shared", func(o *gatewayv1.HTTPRoute) error {
 		if ofParent(o) != nil {
 			return fmt.Errorf("our entry is still there: %+v", o.Status.Parents)
 		}
 		return nil
 	})
-	policy = fetch(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "foreign", "shared")
+	policy := fetch(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "foreign", "shared")
 	if i := slices.IndexFunc(route.Status.Parents, func(p gatewayv1.RouteParentStatus) bool { return p.ControllerName == other }); i < 0 ||
 		!sameConditions(route.Status.Parents[i].Conditions, foreign) {
 		t.Errorf("the other controller's parent is %+v", route.Status.Parents)
@@ -242,7 +237,7 @@ func foreignEntries(t *testing.T, w *world) {
 }
 
 // rejection names a file that the proxy does not have: only Envoy can know.
-func rejection(t *testing.T, w *world) {
+func (w *world) rejection(t *testing.T) {
 	w.namespace(t, "rejected")
 	w.apply(t, backendManifest, "rejected", "bad", w.backend.Port)
 	w.apply(t, configPolicyManifest, "rejected", "bad", "/does/not/exist.crt")
@@ -268,7 +263,7 @@ func rejection(t *testing.T, w *world) {
 
 // healing takes away what the controller has written on a kind that it writes
 // by server-side apply.
-func healing(t *testing.T, w *world) {
+func (w *world) healing(t *testing.T) {
 	eventually(t, w.cluster, &gatewayv1.Gateway{}, "infra", "http", func(o *gatewayv1.Gateway) error {
 		o.Status.Conditions = []metav1.Condition{{
 			Type: "example.org/Other", Status: metav1.ConditionTrue, Reason: "Because", LastTransitionTime: metav1.NewTime(time.Unix(1e9, 0)),
@@ -283,7 +278,7 @@ func healing(t *testing.T, w *world) {
 	})
 }
 
-func otherClass(t *testing.T, w *world) {
+func (w *world) otherClass(t *testing.T) {
 	w.apply(t, namespaceManifest+"\n---\n"+gatewayManifest, "moving", envoytest.FreePort(t))
 	eventually(t, w.cluster, &gatewayv1.Gateway{}, "moving", "http", func(o *gatewayv1.Gateway) error {
 		return says(o.Status.Conditions, "Programmed", metav1.ConditionFalse, "Pending", "no Envoy is connected")
@@ -305,7 +300,7 @@ func otherClass(t *testing.T, w *world) {
 
 // noWrites changes things that lead to a new translation but to no other
 // status than that of one new route.
-func noWrites(t *testing.T, w *world) {
+func (w *world) noWrites(t *testing.T) {
 	w.settle(t)
 	before := w.versions(t)
 	w.apply(t, caManifest, "all", string(envoytest.NewCA(t, "another").PEM)+string(w.trust.PEM))
@@ -324,7 +319,7 @@ func noWrites(t *testing.T, w *world) {
 }
 
 // manyRoutes is how the many statuses of a big change are written.
-func manyRoutes(t *testing.T, w *world) {
+func (w *world) manyRoutes(t *testing.T) {
 	const routes = 200
 	w.namespace(t, "many")
 	var group errgroup.Group
@@ -356,12 +351,12 @@ func manyRoutes(t *testing.T, w *world) {
 }
 
 // restart stops the controller and starts another one.
-func restart(t *testing.T, w *world, stop func()) {
+func (w *world) restart(t *testing.T) {
 	w.settle(t)
 	before, updates := w.versions(t), w.updates(t)
-	stop()
+	w.stop()
 	expect(t, w.port, "one.all.example", http.StatusOK)
-	stop = w.run(t, func(o *controlplane.Options) { o.Log = o.Log.WithName("second") })
+	w.stop = w.run(t, func(o *controlplane.Options) { o.Log = o.Log.WithName("second") })
 	envoytest.Eventually(t, patient, func() error {
 		if w.envoy.Stat(t, "control_plane.connected_state") != 1 {
 			return fmt.Errorf("Envoy has not connected again")
@@ -386,5 +381,5 @@ func restart(t *testing.T, w *world, stop func()) {
 	if diff := cmp.Diff(updates, w.updates(t)); diff != "" {
 		t.Errorf("Envoy was sent more than one new cluster (-want +got):\n%s", diff)
 	}
-	stop()
+	w.stop()
 }

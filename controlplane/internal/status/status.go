@@ -181,13 +181,13 @@ func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 	switch {
 	case err == nil:
 		w.queue.Forget(ref)
-		w.options.Log.V(1).Info("wrote status", "kind", ref.Kind, "object", ref.Name.String())
+		w.options.Log.V(1).Info("wrote status", "kind", ref.Kind, "object", ref.String())
 	case ctx.Err() != nil || apierrors.IsNotFound(err):
 		w.forget(ref)
 	case apierrors.IsConflict(err):
 		w.queue.AddAfter(ref, afterConflict)
 	default:
-		w.options.Log.Error(err, "could not write status, trying again", "kind", ref.Kind, "object", ref.Name.String())
+		w.options.Log.Error(err, "could not write status, trying again", "kind", ref.Kind, "object", ref.String())
 		w.queue.AddRateLimited(ref)
 	}
 }
