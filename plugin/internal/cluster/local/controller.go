@@ -43,6 +43,12 @@ func (u *up) checkController(ctx context.Context) error {
 	if _, err := get(ctx, &http.Transport{DisableKeepAlives: true}, "http://"+address(u.Ports.Health)+"/readyz"); err != nil {
 		return err
 	}
+	return u.checkXDS(ctx)
+}
+
+// checkXDS asks whether the controller listens, which it does before it
+// serves.
+func (u *up) checkXDS(ctx context.Context) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address(u.Ports.XDS))
 	if err != nil {
 		return fmt.Errorf("connect to xDS: %w", err)

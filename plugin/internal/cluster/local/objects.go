@@ -16,7 +16,7 @@ import (
 // applyBase applies what belongs to this version of the program: definitions,
 // the controller's rights and the GatewayClass.
 func (u *up) applyBase(ctx context.Context) error {
-	definitions, err := templates.CRDs(templates.Channel(u.GatewayAPI))
+	definitions, err := u.definitions()
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,17 @@ func (u *up) well(ctx context.Context, parts ...*running) error {
 	return nil
 }
 
+// stepAPIServer starts the API server once etcd answers: its many connections
+// try again only after a second.
 func (u *up) stepAPIServer(ctx context.Context, s *started) (cluster.Done, error) {
-	if err := u.well(ctx, s.etcd, s.apiserver); err != nil {
+	if err := u.well(ctx, s.etcd); err != nil {
+		return cluster.Done{}, err
+	}
+	var err error
+	if s.apiserver, err = u.ensure(ctx, u.apiserver()); err != nil {
+		return cluster.Done{}, err
+	}
+	if err := u.well(ctx, s.apiserver); err != nil {
 		return cluster.Done{}, err
 	}
 	version, err := apiVersion(u.discovery)
@@ -47,13 +56,29 @@ func (u *up) stepObjects(ctx context.Context, _ *started) (cluster.Done, error) 
 	return cluster.Done{}, u.applyBase(ctx)
 }
 
-func (u *up) stepController(ctx context.Context, _ *started) (cluster.Done, error) {
+// stepController starts Envoy too, as soon as there is a socket to connect to:
+// the connection then waits until the controller serves, and no time is lost
+// between two tries.
+func (u *up) stepController(ctx context.Context, s *started) (cluster.Done, error) {
 	r, err := u.ensure(ctx, u.controller())
 	if err != nil {
 		return cluster.Done{}, err
 	}
-	err = u.well(ctx, r)
-	return cluster.Done{Title: healed(r)}, err
+	listening := *r
+	listening.check = u.checkXDS
+	if err := u.await(ctx, &listening); err != nil {
+		return cluster.Done{}, err
+	}
+	listening.check = r.check
+	envoy, err := u.envoy()
+	if err != nil {
+		return cluster.Done{}, err
+	}
+	if s.envoy, err = u.ensure(ctx, envoy); err != nil {
+		return cluster.Done{}, err
+	}
+	err = u.well(ctx, &listening)
+	return cluster.Done{Title: healed(&listening)}, err
 }
 
 func (u *up) stepGateway(ctx context.Context, s *started) (cluster.Done, error) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/gateway-api/pkg/consts"
@@ -44,6 +46,8 @@ type up struct {
 	resampled bool
 	clients   *kube.Clients
 	discovery discovery.DiscoveryInterface
+	// definitions are the CRDs to install.
+	definitions func() ([]*apiextensionsv1.CustomResourceDefinition, error)
 }
 
 // Up implements cluster.Driver.
@@ -160,6 +164,11 @@ func (u *up) run(ctx context.Context) error {
 	if err := u.materialise(); err != nil {
 		return err
 	}
+	// While the API server starts, there is time to read a megabyte of YAML.
+	u.definitions = sync.OnceValues(func() ([]*apiextensionsv1.CustomResourceDefinition, error) {
+		return templates.CRDs(templates.Channel(u.GatewayAPI))
+	})
+	go func() { _, _ = u.definitions() }() // the step that needs them sees the error
 	parts, err := u.startEarly(ctx)
 	if err != nil {
 		return err
@@ -252,15 +261,11 @@ func (u *up) connect() error {
 // started are the parts that the steps wait for.
 type started struct{ etcd, apiserver, envoy, backend *running }
 
-// startEarly starts what needs nothing else to start, so that it starts while
-// the API server does.
+// startEarly starts what needs nothing else to start.
 func (u *up) startEarly(ctx context.Context) (*started, error) {
 	s := &started{}
 	var err error
 	if s.etcd, err = u.ensure(ctx, u.etcd()); err != nil {
-		return nil, err
-	}
-	if s.apiserver, err = u.ensure(ctx, u.apiserver()); err != nil {
 		return nil, err
 	}
 	if u.Sample {
@@ -272,12 +277,7 @@ func (u *up) startEarly(ctx context.Context) (*started, error) {
 			return nil, err
 		}
 	}
-	envoy, err := u.envoy()
-	if err != nil {
-		return nil, err
-	}
-	s.envoy, err = u.ensure(ctx, envoy)
-	return s, err
+	return s, nil
 }
 
 // finish makes the cluster known to kubectl.
