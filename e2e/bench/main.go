@@ -55,7 +55,7 @@ func run(ctx context.Context, binary, out string) (err error) {
 			return err
 		}
 	}
-	if err := os.WriteFile(out, b.markdown(), 0o600); err != nil { // #nosec G703 -- where the person wants it
+	if err := os.WriteFile(out, b.markdown(), 0o644); err != nil { // #nosec G306 G703 -- a document for all, where the person wants it
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil

@@ -16,9 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
-
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
@@ -42,7 +39,6 @@ var asked bool
 
 // TestMain ends what the tests have started, whatever became of them.
 func TestMain(m *testing.M) {
-	ctrllog.SetLogger(logr.Discard())
 	code := m.Run()
 	if !asked {
 		return

@@ -18,12 +18,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
@@ -126,7 +128,7 @@ func (c *Cluster) connect() error {
 		}
 	}
 	c.config = config
-	c.Client, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
+	c.Client, err = client.NewWithWatch(config, client.Options{Scheme: scheme, Log: logr.New(ctrllog.NullLogSink{})})
 	if err != nil {
 		return fmt.Errorf("connect to API server: %w", err)
 	}
