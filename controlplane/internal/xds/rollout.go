@@ -50,6 +50,7 @@ func (g *gateway) roll(now time.Time) (next time.Time) {
 		if deadline, waiting := g.waitFor(newClusters, now, clusters); waiting {
 			return g.earliest(deadline)
 		}
+		g.wait = wait{} // What is waited for from here on is new.
 		g.apply(routes, nil)
 		// Old and new listeners in one response: Envoy frees the ports of the
 		// old ones first.
@@ -71,7 +72,9 @@ func (g *gateway) waitFor(at stage, now time.Time, kinds ...kind) (deadline time
 		}
 	}
 	if len(slow) == 0 {
-		g.wait = wait{}
+		if g.wait.stage == at {
+			g.wait = wait{}
+		}
 		return time.Time{}, false
 	}
 	if g.wait.stage != at {
