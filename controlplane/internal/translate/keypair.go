@@ -58,7 +58,11 @@ func parseKeyPair(secret *corev1.Secret) (*ir.Secret, error) {
 		return nil, fmt.Errorf("%s: encode %s: %w", where, corev1.TLSPrivateKeyKey, err)
 	}
 	var chain bytes.Buffer
-	for _, der := range pair.Certificate {
+	for i, der := range pair.Certificate {
+		// Of a chain, crypto/tls has looked at the leaf only.
+		if _, err := x509.ParseCertificate(der); err != nil {
+			return nil, fmt.Errorf("%s: certificate %d of %s: %w", where, i+1, corev1.TLSCertKey, err)
+		}
 		chain.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	}
 	return &ir.Secret{
