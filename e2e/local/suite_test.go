@@ -109,6 +109,11 @@ func (s *suite) start(ctx context.Context) (err error) {
 func (s *suite) end(ctx context.Context, failed bool) error {
 	var failures []error
 	if s.Cluster != nil {
+		crashes, err := s.Crashes()
+		if len(crashes) > 0 {
+			err = fmt.Errorf("logs tell of crashes: %q", crashes)
+		}
+		failures = append(failures, err)
 		if failed {
 			s.dump(ctx)
 		}

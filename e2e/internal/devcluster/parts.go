@@ -78,6 +78,32 @@ func (c *Cluster) Logs() (map[string]string, error) {
 	return logs, nil
 }
 
+// Crashes are the lines of all logs that only a defect of a program writes.
+func (c *Cluster) Crashes() ([]string, error) {
+	var found []string
+	err := c.eachState(func(path string) error {
+		if filepath.Ext(path) != ".log" {
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Clean(path))
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			for _, sign := range []string{"panic: ", "DATA RACE", "fatal error: ", "Caught Segmentation fault"} {
+				if strings.Contains(line, sign) {
+					found = append(found, filepath.Base(path)+": "+strings.TrimSpace(line))
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read logs: %w", err)
+	}
+	return found, nil
+}
+
 // eachState calls visit with each regular file of the state folder.
 func (c *Cluster) eachState(visit func(path string) error) error {
 	return filepath.WalkDir(c.StateHome(), func(path string, entry fs.DirEntry, err error) error {
