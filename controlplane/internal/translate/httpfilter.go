@@ -165,27 +165,16 @@ func (f *filters) replacesPrefix() bool {
 
 // redirectPort settles the port of a redirect for one listener, as the API
 // has it: that of the redirect, else the one that belongs to its scheme, else
-// the listener's. Zero leaves it to Envoy where Envoy comes to the same.
-func redirectPort(r *ir.Redirect, port uint16, https bool) uint16 {
-	if r.Port != 0 {
-		return r.Port
-	}
-	scheme := "http"
-	if https {
-		scheme = "https"
-	}
-	standard := port == wellKnownPort(scheme)
+// the listener's. The port of the request's Host does not count: a client that
+// comes through a mapped port would be sent to a scheme on the wrong port.
+func redirectPort(r *ir.Redirect, port uint16) uint16 {
 	switch {
-	case r.Scheme == "" && standard:
-		return 0
-	case r.Scheme == "":
-		return port
-	case r.Hostname != "" || standard:
-		// A new host comes without a port, and of the standard port Envoy
-		// takes care when the scheme changes.
-		return 0
-	default:
+	case r.Port != 0:
+		return r.Port
+	case r.Scheme != "":
 		return wellKnownPort(r.Scheme)
+	default:
+		return port
 	}
 }
 

@@ -93,7 +93,7 @@ func (r *httpRoute) entriesFor(l *listener) []*entry {
 			continue
 		}
 		copied, route, redirect := *e, *e.route, *e.route.Redirect
-		redirect.Port = redirectPort(&redirect, l.port, l.isHTTPS())
+		redirect.Port = redirectPort(&redirect, l.port)
 		route.Redirect = &redirect
 		copied.route = &route
 		entries[i] = &copied
