@@ -159,7 +159,7 @@ func forwardTo(clusters ...ir.WeightedCluster) *ir.Forward { return &ir.Forward{
 func prefix(path string) ir.Match { return ir.Match{PathType: ir.Prefix, Path: path} }
 
 func routeCases() map[string]*ir.Gateway {
-	timeout, attempt, none := 3*time.Second, time.Second, time.Duration(0)
+	timeout, attempt, none, long := 3*time.Second, time.Second, time.Duration(0), time.Hour
 	modified := clusterB(1)
 	modified.RequestHeaders = ir.HeaderMods{Set: []ir.Header{{Name: "X-Backend", Value: "100%"}}}
 	modified.ResponseHeaders = ir.HeaderMods{Remove: []string{"X-Internal"}}
@@ -184,6 +184,10 @@ func routeCases() map[string]*ir.Gateway {
 		"route-timeouts": withRoutes(
 			&ir.Route{Name: "both", Match: prefix("/both"), Forward: &ir.Forward{
 				Clusters: []ir.WeightedCluster{clusterA(1)}, Timeout: &timeout, PerTryTimeout: &attempt}},
+			&ir.Route{Name: "long", Match: prefix("/long"), Forward: &ir.Forward{
+				Clusters: []ir.WeightedCluster{clusterA(1)}, Timeout: &long}},
+			&ir.Route{Name: "endless", Match: prefix("/endless"), Forward: &ir.Forward{
+				Clusters: []ir.WeightedCluster{clusterA(1)}, Timeout: &none}},
 			&ir.Route{Name: "none", Match: prefix("/"), Forward: &ir.Forward{
 				Clusters: []ir.WeightedCluster{clusterA(1)}, Timeout: &none, PerTryTimeout: &timeout}},
 		),

@@ -18,6 +18,7 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 		// An invalid backend is a cluster that does not exist.
 		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR,
 		Timeout:                     durationpb.New(requestTimeout(forward)),
+		IdleTimeout:                 idleTimeout(forward),
 	}
 	if forward.HostRewrite != "" {
 		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: forward.HostRewrite}
@@ -55,6 +56,21 @@ func requestTimeout(forward *ir.Forward) time.Duration {
 		}
 	}
 	return shortest
+}
+
+// streamIdleTimeout is how long Envoy lets a stream be silent by default.
+const streamIdleTimeout = 5 * time.Minute
+
+// idleTimeout keeps a silent stream for as long as the route lets a request
+// last, where that is longer than Envoy's default. Zero means no limit; nil is
+// the default.
+func idleTimeout(forward *ir.Forward) *durationpb.Duration {
+	limit := requestTimeout(forward)
+	isSet := forward.Timeout != nil || forward.PerTryTimeout != nil
+	if isSet && limit == 0 || limit > streamIdleTimeout {
+		return durationpb.New(limit)
+	}
+	return nil
 }
 
 // usedClusters leaves out the entries of weight zero.
