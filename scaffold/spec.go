@@ -22,6 +22,9 @@ type Spec struct {
 	// Target.Label. It differs where a Backend that was made for a host is
 	// addressed as a Backend.
 	Originate string
+	// BundleTaken: somebody else's object has the name that a copied CA would
+	// get first.
+	BundleTaken bool
 	// Labels are put on every object beside those of the contract.
 	Labels map[string]string
 	Policy PolicyKind
@@ -111,8 +114,14 @@ func (s *Spec) RouteName() string {
 	return s.name()
 }
 
-// BundleName is the name of the object with the copied CA.
-func (s *Spec) BundleName() string { return s.name() + "-ca" }
+// BundleName is the name of the object with the copied CA: NAME-ca, or
+// NAME-ca-copy.
+func (s *Spec) BundleName() string {
+	if s.BundleTaken {
+		return s.name() + "-ca-copy"
+	}
+	return s.name() + "-ca"
+}
 
 // BackendName is the name of the Backend that is targeted or made.
 func (s *Spec) BackendName() string {

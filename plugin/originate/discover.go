@@ -23,7 +23,7 @@ func (r *run) discover(ctx context.Context) (*trust, error) {
 	}
 	pool, err := r.o.SystemPool()
 	if err == nil {
-		system := &trust{system: pool, why: "verifies the backend, so no flag is needed"}
+		system := &trust{system: pool, why: "tried first"}
 		if r.leads(system) {
 			return system, nil
 		}
@@ -37,7 +37,7 @@ func (r *run) discover(ctx context.Context) (*trust, error) {
 	case 0:
 		return nil, r.noneVerifies(candidates, looked)
 	case 1:
-		good[0].why = "no flag given, found in " + r.spec.Namespace
+		good[0].why = "found in " + r.spec.Namespace
 		return good[0], nil
 	}
 	failure := fail.Usage("several objects in namespace %s verify %s: --ca-from must say which", r.spec.Namespace, r.spec.Target)
@@ -54,7 +54,11 @@ func (r *run) nothingPresented() error {
 	}
 	failure := problem.failure(r.o.command)
 	if r.contact.dialErr != nil {
-		failure = failure.WithDetail("without its certificate nobody can tell whom to trust; give --ca-from or --system-ca to go on without")
+		flags := "--ca-from or --system-ca"
+		if !problem.warning {
+			flags += ", and --force"
+		}
+		failure = failure.WithDetail("its certificate would tell whom to trust; to go on without: %s", flags)
 	}
 	return failure.WithOutcome(unchanged)
 }
@@ -63,7 +67,7 @@ func (r *run) nothingPresented() error {
 const maxReasons = 3
 
 func (r *run) noneVerifies(candidates []*trust, looked []string) error {
-	failure := withLines(fail.Failed("nothing verifies %s: neither the system bundle nor the %s of a ConfigMap or Secret in namespace %s",
+	failure := withLines(fail.Failed("nothing verifies %s: not the system bundle, and no %s in namespace %s",
 		r.spec.Target, contract.CAKey, r.spec.Namespace), describeChain(r.presentedChain()))
 	if len(candidates) <= maxReasons {
 		for _, candidate := range candidates {
@@ -72,7 +76,7 @@ func (r *run) noneVerifies(candidates []*trust, looked []string) error {
 	} else {
 		failure = failure.WithDetail("looked at: %s", strings.Join(looked, ", "))
 	}
-	return failure.WithFix("%s    # trusts what is presented now: compare the SHA-256 first", r.o.command.with("ca-from", string(FromBackend))).
+	return failure.WithFix("%s    # compare the SHA-256 first", r.o.command.with("ca-from", string(FromBackend))).
 		WithOutcome(unchanged)
 }
 

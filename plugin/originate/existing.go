@@ -33,6 +33,20 @@ func (r *run) checkExisting(ctx context.Context, objects []client.Object) error 
 	return r.checkConfigPolicies(ctx)
 }
 
+// chooseCopyName leaves alone an object of somebody else that has the name
+// which a copied CA would get.
+func (r *run) chooseCopyName(ctx context.Context) error {
+	if len(r.spec.Trust.Bundle) == 0 {
+		return nil
+	}
+	existing, err := r.live(ctx, r.spec.BundleCopy())
+	if err != nil {
+		return err
+	}
+	r.spec.BundleTaken = existing != nil && existing.GetLabels()[contract.LabelOriginate] != r.spec.OriginateLabel()
+	return nil
+}
+
 // checkOwner keeps an object that somebody else made from being overwritten
 // here, and taken away by remove later.
 func (r *run) checkOwner(ctx context.Context, object client.Object) error {

@@ -115,7 +115,7 @@ func (r *run) dialFinding(err error) *finding {
 	default:
 	}
 	if found.warning {
-		found.message += " (from this machine; the gateway may see it differently)"
+		found.details = append(found.details, "seen from this machine; the gateway may see it differently")
 	}
 	return found
 }
@@ -147,7 +147,7 @@ func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
 		found.warning = r.spec.ClientCertificate != ""
 	case probe.NoApplicationProtocol:
 		found.code = diagnose.ALPNMismatch
-		found.message = fmt.Sprintf("%s speaks none of the protocols %v", target, r.spec.ALPN)
+		found.message = fmt.Sprintf("%s speaks none of the offered protocols: %s", target, joined(r.spec.ALPN))
 		found.offer = []string{"alpn", ""}
 	case probe.HandshakeRefused:
 		found.code = diagnose.CipherMismatch

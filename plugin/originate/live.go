@@ -3,6 +3,7 @@ package originate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -11,6 +12,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
 // pollEvery is the pause between two looks at Envoy.
@@ -23,17 +25,27 @@ type liveGateway struct {
 	admins  []*probe.Admin
 	dialer  *kube.Dialer
 	request probe.Request
-	// baseline is what had been counted before the apply.
+	// route is the one that leads to the backend.
+	route *scaffold.Route
+	// baseline is what had been counted before the settings were live.
 	baseline counts
+	// connected counts, by the name of a cluster, the connections that it had
+	// opened by then.
+	connected map[string]uint64
+	// controller is the one that accepted the policy.
+	controller string
 }
 
 // watchGateway looks at the route's Gateway before anything is applied.
-func (r *run) watchGateway(ctx context.Context) (*liveGateway, error) {
-	live, err := r.findGateway(ctx)
+func (r *run) watchGateway(ctx context.Context, route *scaffold.Route) (*liveGateway, error) {
+	live, err := r.findGateway(ctx, route)
 	if err != nil {
 		return nil, err
 	}
 	if live.baseline, err = live.count(ctx); err != nil {
+		return nil, err
+	}
+	if live.connected, err = live.connections(ctx); err != nil {
 		return nil, err
 	}
 	policy := r.policyObject()
@@ -45,14 +57,13 @@ func (r *run) watchGateway(ctx context.Context) (*liveGateway, error) {
 	return live, nil
 }
 
-func (r *run) findGateway(ctx context.Context) (*liveGateway, error) {
-	route := r.spec.Route
+func (r *run) findGateway(ctx context.Context, route *scaffold.Route) (*liveGateway, error) {
 	gateway := &gatewayv1.Gateway{}
 	key := client.ObjectKey{Namespace: route.GatewayNamespace, Name: route.GatewayName}
 	if err := r.clients.Client.Get(ctx, key, gateway); err != nil {
 		return nil, r.clients.Explain(fmt.Errorf("get gateway %s: %w", key, err))
 	}
-	live := &liveGateway{run: r, name: key.String()}
+	live := &liveGateway{run: r, name: key.String(), route: route}
 	found, err := r.clients.EnvoyAdmin(ctx, gateway)
 	if err != nil {
 		return nil, err
@@ -64,7 +75,7 @@ func (r *run) findGateway(ctx context.Context) (*liveGateway, error) {
 		}
 		live.admins = append(live.admins, admin)
 	}
-	listener := r.listenerFor(gateway)
+	listener := r.listenerFor(gateway, route.Hostname)
 	if listener == nil {
 		return nil, fail.Failed("gateway %s has no listener that takes routes for %s from namespace %s", key, route.Hostname, r.spec.Namespace)
 	}
@@ -80,11 +91,11 @@ func (r *run) findGateway(ctx context.Context) (*liveGateway, error) {
 }
 
 // listenerFor is the first listener that takes the route, plain HTTP first.
-func (r *run) listenerFor(gateway *gatewayv1.Gateway) *gatewayv1.Listener {
+func (r *run) listenerFor(gateway *gatewayv1.Gateway, hostname string) *gatewayv1.Listener {
 	var https *gatewayv1.Listener
 	for i := range gateway.Spec.Listeners {
 		listener := &gateway.Spec.Listeners[i]
-		if !r.takesNamespace(gateway, listener) || !takesHostname(listener, r.spec.Route.Hostname) {
+		if !r.takesNamespace(gateway, listener) || !takesHostname(listener, hostname) {
 			continue
 		}
 		if listener.Protocol == gatewayv1.HTTPProtocolType {
@@ -103,63 +114,51 @@ func (l *liveGateway) close() {
 	}
 }
 
-// awaitCluster waits until every proxy of the Gateway has the backend's
-// cluster with the server name that the policy sends.
-func (l *liveGateway) awaitCluster(ctx context.Context) error {
-	for _, admin := range l.admins {
-		what := fmt.Sprintf("the cluster %s with TLS in the Envoy of gateway %s (%s)", l.run.backend.statName, l.name, admin.Name)
-		if err := l.poll(ctx, what, func(ctx context.Context) (bool, string, error) { return l.clusterLive(ctx, admin) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *liveGateway) clusterLive(ctx context.Context, admin *probe.Admin) (bool, string, error) {
-	stat := l.run.backend.statName
-	clusters, err := admin.Clusters(ctx, func(_, statName string) bool { return statName == stat })
-	if err != nil {
-		return false, "", err
-	}
-	seen := "Envoy has no such cluster"
-	for _, cluster := range clusters {
-		switch {
-		case cluster.Rejected != "":
-			seen = "Envoy rejects it: " + cluster.Rejected
-		case cluster.TLS == nil:
-			seen = "Envoy has it in plaintext"
-		case cluster.Warming:
-			seen = "Envoy is warming it up"
-		case cluster.TLS.SNI != l.run.spec.SNI:
-			seen = fmt.Sprintf("Envoy has it with the server name %q", cluster.TLS.SNI)
-		default:
-			return true, "", nil
-		}
-	}
-	return false, seen, nil
-}
-
-// awaitHandshake sends requests until Envoy has counted a handshake since
-// before the apply. Where the policy says what it said before, an answer over
-// a connection that is still open will do.
-func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) error {
+// awaitHandshake sends requests until Envoy has counted a handshake with the
+// settings as applied. Connections that are open with these settings answer
+// without one: where the policy says what it said before, such an answer will
+// do and reused is true; else ever more requests at once make Envoy open
+// another connection.
+func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) (reused bool, err error) {
 	before := l.baseline
 	what := fmt.Sprintf("a TLS handshake of gateway %s with %s", l.name, l.run.spec.Target)
-	return l.poll(ctx, what, func(ctx context.Context) (bool, string, error) {
-		answer := probe.Send(ctx, l.dialer.Dial, []probe.Request{l.request})[0]
+	width, left := 1, maxBurst
+	err = l.poll(ctx, what, func(ctx context.Context) (bool, string, error) {
+		answers := probe.Send(ctx, l.dialer.Dial, slices.Repeat([]probe.Request{l.request}, width))
+		left -= width
 		now, err := l.count(ctx)
 		if err != nil {
 			return false, "", err
 		}
-		seen := fmt.Sprintf("%s answered %d", l.dialer.Address, answer.Status)
-		if answer.Err != nil {
-			seen = fmt.Sprintf("%s: %v", l.dialer.Address, answer.Err)
-		} else if answer.Status >= 500 && answer.Body != "" {
-			seen += fmt.Sprintf(" %q", answer.Body)
+		if now.handshakes > before.handshakes {
+			fresh, err := l.connectedAnew(ctx)
+			return fresh, l.seen(answers[0]), err
 		}
-		kept := generation == before.generation && now.handshakes > 0 && now.requests > before.requests
-		return now.handshakes > before.handshakes || kept, seen, nil
+		reused = generation == before.generation && now.handshakes > 0 && now.requests > before.requests
+		if answered(answers[0]) {
+			width = max(1, min(2*width, left))
+		}
+		return reused, l.seen(answers[0]), nil
 	})
+	return reused, err
+}
+
+// maxBurst bounds the requests that only make Envoy open a connection.
+const maxBurst = 64
+
+// answered: over a connection to the backend, it seems.
+func answered(answer probe.Response) bool { return answer.Err == nil && answer.Status < 500 }
+
+func (l *liveGateway) seen(answer probe.Response) string {
+	switch {
+	case answer.Err != nil:
+		return fmt.Sprintf("%s: %v", l.dialer.Address, answer.Err)
+	case answer.Status >= 500 && answer.Body != "":
+		return fmt.Sprintf("%s answered %d %q", l.dialer.Address, answer.Status, answer.Body)
+	case answer.Status < 500:
+		return fmt.Sprintf("%s answered %d, over a connection that was open before", l.dialer.Address, answer.Status)
+	}
+	return fmt.Sprintf("%s answered %d", l.dialer.Address, answer.Status)
 }
 
 // counts are what Envoy has counted for the backend, and which generation of

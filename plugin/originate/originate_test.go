@@ -61,8 +61,8 @@ func TestDiscoversAndApplies(t *testing.T) {
 	args := []string{"--sni", "example.com", "--expose", "example.com", "--gateway", "http", noWait}
 
 	got := verb.originate(t, "svc/nginx", args...)
-	expect(t, got, 0, "trust     configmap/ca (verifies the backend: CN=example.com, until ",
-		"no flag given, found in "+clients.Namespace, "policy    BackendTLSPolicy (no flag needs BackendConfigPolicy)",
+	expect(t, got, 0, "trust     configmap/ca (found in "+clients.Namespace+", verifies CN=example.com until ",
+		"policy    BackendTLSPolicy (no flag needs BackendConfigPolicy)",
 		"gateway   "+clients.Namespace+"/http (as given)", "Check it: kubectl tlsgw verify svc/nginx")
 	want := "backendtlspolicy.gateway.networking.k8s.io/nginx-tls-policy created\nhttproute.gateway.networking.k8s.io/nginx-route created\n"
 	if got.stdout != want {
@@ -88,7 +88,7 @@ func TestSystemBundleComesFirst(t *testing.T) {
 	public := &bundle.Bundle{}
 	public.Certificates = append(public.Certificates, ca.Certificate())
 	got := invocation{clients: clients, system: public.Pool()}.originate(t, "svc/nginx", "--sni", "example.com", noWait)
-	expect(t, got, 0, "trust     the system bundle (verifies the backend")
+	expect(t, got, 0, "trust     the system bundle (tried first, verifies CN=example.com until ")
 	policy := &gatewayv1.BackendTLSPolicy{}
 	if err := clients.Client.Get(t.Context(), keyOf(clients, "nginx-tls-policy"), policy); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestSecretIsCopied(t *testing.T) {
 	kubetest.Create(t, clients, held)
 	verb := invocation{clients: clients}
 	got := verb.originate(t, "svc/nginx", "--sni", "example.com", noWait)
-	expect(t, got, 0, "trust     secret/tls", "copied to configmap/nginx-ca", "configmap/nginx-ca created")
+	expect(t, got, 0, "trust     secret/tls", "copy      configmap/nginx-ca", "configmap/nginx-ca created")
 	expectMade(t, clients, "backendtlspolicy/nginx-tls-policy", "configmap/nginx-ca")
 	copied := &corev1.ConfigMap{}
 	if err := clients.Client.Get(t.Context(), keyOf(clients, "nginx-ca"), copied); err != nil {
@@ -136,7 +136,7 @@ func TestConfigPolicy(t *testing.T) {
 	good(t, clients)
 	verb := invocation{clients: clients}
 	got := verb.originate(t, "svc/nginx", "--sni", "example.com", "--curve", "X25519", noWait)
-	expect(t, got, 0, "BackendConfigPolicy (--curve needs it)", "copied to secret/nginx-ca")
+	expect(t, got, 0, "BackendConfigPolicy (--curve needs it)", "copy      secret/nginx-ca")
 	expectMade(t, clients, "backendconfigpolicy/nginx-tls-policy", "secret/nginx-ca")
 
 	// The kinds never stand side by side.
@@ -209,7 +209,7 @@ func TestUnreachableHost(t *testing.T) {
 	verb := invocation{clients: clients}
 	target := "host/gone.localhost:" + itoa(closedPort(t))
 	expect(t, verb.originate(t, target, "--system-ca", noWait), 0, "warning: host/gone.localhost", "the gateway may see it differently")
-	expect(t, verb.originate(t, target, noWait), 1, "refuses connections", "give --ca-from or --system-ca")
+	expect(t, verb.originate(t, target, noWait), 1, "refuses connections", "to go on without: --ca-from or --system-ca")
 }
 
 func TestTrustPresented(t *testing.T) {
@@ -225,11 +225,23 @@ func TestTrustPresented(t *testing.T) {
 	args := []string{"--sni", "example.com", "--ca-from", "backend", noWait}
 
 	no := invocation{clients: clients, input: "n\n"}.originate(t, "svc/nginx", args...)
-	expect(t, no, 1, "Trust CN=Test CA (SHA-256 ", "not trusted", "nothing was changed")
+	expect(t, no, 1, "Trust 1, CN=Test CA? [y/N]", "not trusted", "nothing was changed")
 	expectMade(t, clients)
 	yes := invocation{clients: clients, input: "y\n"}.originate(t, "svc/nginx", args...)
-	expect(t, yes, 0, "presented 1  CN=Test CA", "agreed to", "copied to configmap/nginx-ca")
-	expect(t, invocation{clients: clients}.originate(t, "svc/nginx", append(args, "--yes")...), 0, "--yes was given", "unchanged")
+	expect(t, yes, 0, "presented 1  CN=Test CA", "agreed to", "copy      configmap/nginx-ca")
+	expect(t, invocation{clients: clients}.originate(t, "svc/nginx", append(args, "--yes")...), 0, "(--yes, verifies", "unchanged")
+}
+
+// TestCopyLeavesOthersAlone: the name that a copied CA gets first may be taken.
+func TestCopyLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	backendOf(t, clients, leaf(t, authority(t, "Test CA"), "example.com"))
+	kubetest.Create(t, clients, configMap("nginx-ca", "not ours"))
+	verb := invocation{clients: clients}
+	args := []string{"--sni", "example.com", "--ca-from", "backend", "--yes", noWait}
+	expect(t, verb.originate(t, "svc/nginx", args...), 0, "copy      configmap/nginx-ca-copy", "configmap/nginx-ca-copy created")
+	expect(t, verb.originate(t, "svc/nginx", args...), 0, "configmap/nginx-ca-copy unchanged", "nginx-tls-policy unchanged")
 }
 
 func TestForce(t *testing.T) {

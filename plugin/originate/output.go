@@ -17,10 +17,14 @@ import (
 
 // apply writes the objects, takes away what they replace, and waits.
 func (r *run) apply(ctx context.Context, objects []client.Object) error {
+	var leads leading
 	var live *liveGateway
 	var liveErr error
-	if r.o.Wait && r.spec.Route != nil {
-		if live, liveErr = r.watchGateway(ctx); liveErr == nil {
+	if r.o.Wait {
+		leads = r.leadingRoute(ctx)
+	}
+	if leads.route != nil {
+		if live, liveErr = r.watchGateway(ctx, leads.route); liveErr == nil {
 			defer live.close()
 		}
 	}
@@ -45,7 +49,7 @@ func (r *run) apply(ctx context.Context, objects []client.Object) error {
 		r.say("Check it: %s", r.verifyCommand())
 		return nil
 	}
-	return r.await(ctx, applied, live, liveErr)
+	return r.await(ctx, applied, leads, live, liveErr)
 }
 
 // removeReplaced deletes policies of the other kind that were made for the

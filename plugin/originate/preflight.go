@@ -159,12 +159,16 @@ func (r *run) decideTrust() {
 	}
 	why := r.trust.why
 	if chain := r.presentedChain(); len(chain) > 0 && r.verifies(r.trust) {
-		why = fmt.Sprintf("verifies the backend: %s, until %s; %s", nameOf(chain[0]), day(chain[0].NotAfter), why)
-	}
-	if len(r.spec.Trust.Bundle) > 0 {
-		why += "; copied to " + r.copyName()
+		why += fmt.Sprintf(", verifies %s until %s", nameOf(chain[0]), day(chain[0].NotAfter))
 	}
 	r.decide("trust", "%s (%s)", r.trust, why)
+	if len(r.spec.Trust.Bundle) > 0 {
+		why := fmt.Sprintf("a %s cannot refer to %s", r.spec.Policy, r.trust)
+		if r.trust.repaired {
+			why = "repaired"
+		}
+		r.decide("copy", "%s (%s)", r.copyName(), why)
+	}
 }
 
 func (r *run) decidePolicy() {

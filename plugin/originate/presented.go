@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/bundle"
@@ -27,26 +28,26 @@ func (r *run) trustPresented() (*trust, error) {
 	chosen := r.anchor(chain)
 	anchor := chosen.bundle.Certificates[0]
 	if r.o.Yes {
-		chosen.why = "presented by the backend, and --yes was given"
+		chosen.why = "--yes"
 		return chosen, nil
 	}
 	if !r.o.Terminal {
 		return nil, withLines(fail.Usage("--ca-from backend trusts whatever answers now, so it asks first, and here nobody can answer"),
 			describeChain(chain)).
-			WithFix("%s    # after comparing the SHA-256 with what the backend's owner says", r.o.command.with("yes", "true"))
+			WithFix("%s    # compare the SHA-256 first", r.o.command.with("yes", "true"))
 	}
 	r.say("%s presents", r.spec.Target)
 	for _, line := range describeChain(chain) {
 		r.say("  %s", line)
 	}
-	agreed, err := r.ask(fmt.Sprintf("Trust %s (SHA-256 %s)? [y/N] ", nameOf(anchor), fingerprint(anchor)))
+	agreed, err := r.ask(fmt.Sprintf("Trust %d, %s? [y/N] ", slices.Index(chain, anchor), nameOf(anchor)))
 	if err != nil {
 		return nil, err
 	}
 	if !agreed {
 		return nil, fail.Failed("not trusted").WithOutcome(unchanged)
 	}
-	chosen.why = "presented by the backend, and agreed to"
+	chosen.why = "agreed to"
 	return chosen, nil
 }
 

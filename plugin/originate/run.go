@@ -83,6 +83,9 @@ func (r *run) plan(ctx context.Context) ([]client.Object, error) {
 		}
 		return nil, err
 	}
+	if err := r.chooseCopyName(ctx); err != nil {
+		return nil, err
+	}
 	r.decideTrust()
 	r.decidePolicy()
 	if err := r.chooseRoute(ctx); err != nil {

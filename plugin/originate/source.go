@@ -75,7 +75,7 @@ func (s *Source) String() string {
 	case FromFile:
 		return "file " + s.Name
 	case FromBackend:
-		return "the backend"
+		return "what the backend presents"
 	default:
 		return string(s.Kind) + "/" + s.Name
 	}

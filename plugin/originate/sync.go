@@ -27,8 +27,8 @@ func (r *run) sync(ctx context.Context) error {
 		return notChanged(err)
 	}
 	if source == nil || source.Kind == FromFile || source.Kind == FromBackend {
-		return notChanged(fail.Failed("%s was copied from %s, which cannot be read again", copied.GetName(), text).
-			WithFix("%s", r.o.command.with("sync", "", "ca-from", "FILE")))
+		return notChanged(fail.Failed("%s was copied from %s, which --sync cannot read again", copied.GetName(), text).
+			WithFix("%s", r.o.command.with("sync", "", "sni", "HOSTNAME", "ca-from", string(FromBackend))))
 	}
 	loaded, problem, err := source.load(ctx, r.clients, r.spec.Namespace)
 	if err != nil {

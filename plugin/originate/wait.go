@@ -18,8 +18,9 @@ import (
 
 // await waits until a controller has accepted the policy and, where a route
 // leads to the backend, until Envoy has the settings and has shaken hands.
-// live is what was seen of the Gateway before the apply, or why nothing was.
-func (r *run) await(ctx context.Context, applied []kube.Applied, live *liveGateway, liveErr error) error {
+// leads is that route, and live what was seen of its Gateway before the apply,
+// or why nothing was.
+func (r *run) await(ctx context.Context, applied []kube.Applied, leads leading, live *liveGateway, liveErr error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	began := time.Now()
@@ -29,21 +30,30 @@ func (r *run) await(ctx context.Context, applied []kube.Applied, live *liveGatew
 		return r.notLive(err)
 	}
 	text := fmt.Sprintf("Accepted by %s in %s", controller, seconds(time.Since(began)))
-	if r.spec.Route == nil {
-		r.say("%s. No route was asked for (--expose HOSTNAME makes one). Check it: %s", text, r.verifyCommand())
+	if leads.route == nil {
+		r.say("%s. %s", text, leads)
+		r.say("Check it: %s", r.verifyCommand())
 		return nil
 	}
 	if liveErr != nil {
 		return r.notLive(liveErr)
 	}
+	live.controller = controller
 	if err := live.awaitCluster(ctx); err != nil {
 		return r.notLive(err)
 	}
 	text += fmt.Sprintf(", in Envoy in %s", seconds(time.Since(began)))
-	if err := live.awaitHandshake(ctx, generation); err != nil {
+	reused, err := live.awaitHandshake(ctx, generation)
+	if err != nil {
 		return r.notLive(err)
 	}
-	r.say("%s, handshake in %s. Check it: %s", text, seconds(time.Since(began)), r.verifyCommand())
+	if reused {
+		r.say("%s; a request was answered over a connection that was open before.", text)
+		r.say("See a new handshake: %s", r.verifyCommand())
+		return nil
+	}
+	r.say("%s, handshake in %s.", text, seconds(time.Since(began)))
+	r.say("Check it: %s", r.verifyCommand())
 	return nil
 }
 
@@ -131,9 +141,12 @@ func ancestorsOf(object client.Object) []gatewayv1.PolicyAncestorStatus {
 	}
 }
 
+// ownController is what our own controller is called in a sentence.
+const ownController = "tlsgw"
+
 func shortController(name gatewayv1.GatewayController) string {
 	if name == contract.ControllerName {
-		return "tlsgw"
+		return ownController
 	}
 	return string(name)
 }

@@ -1,0 +1,188 @@
+package originate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+	"github.com/tlsgw/kubectl-tlsgw/scaffold"
+)
+
+// awaitCluster waits until every proxy of the Gateway has the backend's
+// cluster with the settings of the policy. What is counted until then was
+// counted with other settings, and moves the baseline.
+func (l *liveGateway) awaitCluster(ctx context.Context) error {
+	for _, admin := range l.admins {
+		what := fmt.Sprintf("cluster %s with TLS as applied in the Envoy of gateway %s (%s)", l.run.backend.statName, l.name, admin.Name)
+		err := l.poll(ctx, what, func(ctx context.Context) (bool, string, error) {
+			sum, err := l.count(ctx)
+			if err != nil {
+				return false, "", err
+			}
+			live, seen, err := l.clusterLive(ctx, admin)
+			if err == nil && !live {
+				l.baseline.handshakes = sum.handshakes
+			}
+			return live, seen, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *liveGateway) clusterLive(ctx context.Context, admin *probe.Admin) (bool, string, error) {
+	clusters, err := l.clusters(ctx, admin)
+	if err != nil {
+		return false, "", err
+	}
+	seen := "Envoy has no such cluster"
+	for _, cluster := range clusters {
+		switch {
+		case cluster.Rejected != "":
+			seen = "Envoy rejects it: " + cluster.Rejected
+		case cluster.Warming:
+			seen = "Envoy is warming it up"
+		default:
+			if seen = l.differs(cluster.TLS); seen == "" {
+				return true, "", nil
+			}
+		}
+	}
+	return false, seen, nil
+}
+
+func (l *liveGateway) clusters(ctx context.Context, admin *probe.Admin) ([]probe.Cluster, error) {
+	stat := l.run.backend.statName
+	return admin.Clusters(ctx, func(_, statName string) bool { return statName == stat })
+}
+
+// differs says in what a live cluster is not as applied; empty if in nothing
+// that can be told. Only of our own controller it is known how it writes all
+// settings.
+func (l *liveGateway) differs(live *probe.TLSContext) string {
+	spec := &l.run.spec
+	switch {
+	case live == nil:
+		return "Envoy has it in plaintext"
+	case !strings.EqualFold(live.SNI, spec.SNI):
+		return fmt.Sprintf("Envoy has it with the server name %q", live.SNI)
+	case l.controller != ownController:
+		return ""
+	case !trusts(live.Trust, spec):
+		return fmt.Sprintf("Envoy has it with the trust %q", live.Trust)
+	case spec.Trust.Insecure:
+	case !slices.Equal(sorted(live.SANs), expectedSANs(spec)):
+		return fmt.Sprintf("Envoy has it for the names %v", live.SANs)
+	}
+	if spec.MinTLS != "" && live.MinVersion != spec.MinTLS || spec.MaxTLS != "" && live.MaxVersion != spec.MaxTLS ||
+		spec.MinTLS == "" && live.MinVersion > defaultMinTLS || spec.MaxTLS == "" && live.MaxVersion < defaultMaxTLS {
+		return fmt.Sprintf("Envoy has it with TLS %s to %s", live.MinVersion, live.MaxVersion)
+	}
+	return ""
+}
+
+// What our controller takes where a policy names no version.
+const (
+	defaultMinTLS = "1.2"
+	defaultMaxTLS = "1.3"
+)
+
+// trusts says whether a live cluster trusts what the policy refers to.
+func trusts(live string, spec *scaffold.Spec) bool {
+	name := spec.Trust.ConfigMap + spec.Trust.Secret // at most one of them
+	if len(spec.Trust.Bundle) > 0 {
+		name = spec.BundleName()
+	}
+	switch {
+	case spec.Trust.Insecure:
+		return live == ""
+	case name == "":
+		return strings.HasPrefix(live, "file ") || live == "system"
+	}
+	return strings.HasSuffix(live, "/"+name)
+}
+
+func expectedSANs(spec *scaffold.Spec) []string {
+	if len(spec.SANs) == 0 {
+		return sorted([]string{"DNS:" + spec.SNI})
+	}
+	var sans []string
+	for _, san := range spec.SANs {
+		if scaffold.IsURI(san) {
+			sans = append(sans, "URI:"+san)
+		} else {
+			sans = append(sans, "DNS:"+san)
+		}
+	}
+	return sorted(sans)
+}
+
+// sorted names, each once; in what case they are written is no difference.
+func sorted(names []string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, strings.ToLower(name))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// connections counts the connections that Envoy has opened, by the name of
+// the cluster. A changed policy can have a cluster of its own beside the one
+// before, under the same name in the statistics: then only this tells them
+// apart. Of a single cluster it is not asked, as the answer names all others.
+func (l *liveGateway) connections(ctx context.Context) (map[string]uint64, error) {
+	sum := map[string]uint64{}
+	for _, admin := range l.admins {
+		clusters, err := l.clusters(ctx, admin)
+		if err != nil {
+			return nil, fail.Unreachable("the configuration of gateway %s cannot be read: %w", l.name, err)
+		}
+		for _, cluster := range clusters {
+			endpoints, err := admin.Endpoints(ctx, cluster.Name)
+			if err != nil {
+				return nil, fail.Unreachable("the endpoints of gateway %s cannot be read: %w", l.name, err)
+			}
+			for _, endpoint := range endpoints {
+				sum[cluster.Name] += endpoint.Connections
+			}
+		}
+	}
+	return sum, nil
+}
+
+// connectedAnew says whether a cluster with the settings as applied has opened
+// a connection, so that a handshake is not one of another cluster that goes.
+func (l *liveGateway) connectedAnew(ctx context.Context) (bool, error) {
+	for _, admin := range l.admins {
+		clusters, err := l.clusters(ctx, admin)
+		if err != nil {
+			return false, err
+		}
+		if len(clusters) == 1 {
+			return true, nil
+		}
+		for _, cluster := range clusters {
+			if cluster.Warming || l.differs(cluster.TLS) != "" {
+				continue
+			}
+			endpoints, err := admin.Endpoints(ctx, cluster.Name)
+			if err != nil {
+				return false, err
+			}
+			var sum uint64
+			for _, endpoint := range endpoints {
+				sum += endpoint.Connections
+			}
+			if sum > l.connected[cluster.Name] {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
