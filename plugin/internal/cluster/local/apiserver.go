@@ -40,13 +40,28 @@ func (u *up) apiserver() part {
 		},
 		inputs: []string{own.certificate, etcd.certificate, u.dir.pair(clusterCA).certificate},
 		ports:  []portUse{{number: u.Ports.APIServer}},
-		check:  u.checkAPIServer,
+		check:  u.checkServing,
 	}
 }
 
-// checkAPIServer asks /readyz, which asks etcd in turn.
-func (u *up) checkAPIServer(ctx context.Context) error {
-	body, err := u.discovery.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+// checkServing asks whether the API server, and etcd behind it, take requests
+// of an administrator. The roles of everybody else take it another second.
+func (u *up) checkServing(ctx context.Context) error {
+	return u.askReady(ctx,
+		"poststarthook/rbac/bootstrap-roles",
+		"poststarthook/scheduling/bootstrap-system-priority-classes")
+}
+
+// checkAPIServer asks whether it is all there.
+func (u *up) checkAPIServer(ctx context.Context) error { return u.askReady(ctx) }
+
+func (u *up) askReady(ctx context.Context, except ...string) error {
+	request := u.discovery.RESTClient().Get().AbsPath("/readyz")
+	for _, check := range except {
+		request = request.Param("exclude", check)
+	}
+	// Polled often, it must not wait a second as "Retry-After: 1" asks.
+	body, err := request.MaxRetries(0).DoRaw(ctx)
 	if err != nil {
 		return fmt.Errorf("ask /readyz: %w: %.300s", err, body)
 	}

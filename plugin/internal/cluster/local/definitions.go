@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -37,10 +39,17 @@ func (u *up) ensureDefinitions(ctx context.Context, definitions []*apiextensions
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, changed := range changes {
-		u.changed = u.changed || changed
+	group, warming := errgroup.WithContext(ctx)
+	for i, definition := range definitions {
+		if !changes[i] {
+			continue
+		}
+		u.changed = true
+		if slices.Contains(watched(), definition.Spec.Names.Plural) {
+			group.Go(func() error { return u.warm(warming, definition) })
+		}
 	}
-	return nil
+	return group.Wait()
 }
 
 func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
@@ -68,6 +77,37 @@ func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.C
 		return false, fmt.Errorf("write definition %s: %w", definition.Name, err)
 	}
 	return true, u.clients.Wait(ctx, definition, "established", established)
+}
+
+// watched are the kinds that the controller waits for when it starts.
+func watched() []string {
+	return []string{
+		"gatewayclasses", "gateways", "httproutes", "referencegrants", "backendtlspolicies",
+		"backends", "backendconfigpolicies",
+	}
+}
+
+// warm makes the API server set up its caches of a new kind, which it does at
+// the first request: until they are there, it tells a client that watches to
+// come back after a second.
+func (u *up) warm(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	// All versions of a kind are set up at once.
+	path := "/apis/" + definition.Spec.Group + "/" + definition.Spec.Versions[0].Name + "/" + definition.Spec.Names.Plural
+	for {
+		_, err := u.discovery.RESTClient().Get().AbsPath(path).MaxRetries(0).DoRaw(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("list %s, which were just defined: %w", definition.Name, err)
+		case <-tick.C:
+		}
+	}
 }
 
 func established(object client.Object) (bool, string) {

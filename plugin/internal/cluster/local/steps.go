@@ -52,8 +52,14 @@ func (u *up) stepAPIServer(ctx context.Context, s *started) (cluster.Done, error
 	return cluster.Done{Title: " " + version + healed(s.etcd, s.apiserver)}, err
 }
 
-func (u *up) stepObjects(ctx context.Context, _ *started) (cluster.Done, error) {
-	return cluster.Done{}, u.applyBase(ctx)
+// stepObjects ends when the API server is ready for others than us.
+func (u *up) stepObjects(ctx context.Context, s *started) (cluster.Done, error) {
+	if err := u.applyBase(ctx); err != nil {
+		return cluster.Done{}, err
+	}
+	ready := *s.apiserver
+	ready.check = u.checkAPIServer
+	return cluster.Done{}, u.await(ctx, &ready)
 }
 
 // stepController starts Envoy too, as soon as there is a socket to connect to:
