@@ -13,8 +13,8 @@ import (
 // never is longer than any process runs.
 const never = 10 * 365 * 24 * time.Hour
 
-// expiries knows when CA certificates that are in use expire: then the same
-// objects mean something else.
+// expiries knows when CA certificates that are in use begin and cease to be
+// valid: then the same objects mean something else.
 type expiries struct {
 	// bundles by the name of their secret, so that only new ones are parsed.
 	bundles map[string]parsed
@@ -22,8 +22,8 @@ type expiries struct {
 
 type parsed struct {
 	pem []byte
-	// ends are the certificates' notAfter times.
-	ends []time.Time
+	// bounds are the certificates' notBefore and notAfter times.
+	bounds []time.Time
 }
 
 // read takes in the trust bundles of a translation.
@@ -39,7 +39,7 @@ func (x *expiries) read(r *ir.Result) {
 			}
 			known, found := x.bundles[s.Name]
 			if !found || !bytes.Equal(known.pem, s.Certificates) {
-				known = parsed{s.Certificates, ends(s.Certificates)}
+				known = parsed{s.Certificates, bounds(s.Certificates)}
 			}
 			bundles[s.Name] = known
 		}
@@ -47,26 +47,26 @@ func (x *expiries) read(r *ir.Result) {
 	x.bundles = bundles
 }
 
-func ends(pem []byte) []time.Time {
+func bounds(pem []byte) []time.Time {
 	b, err := bundle.Parse(pem)
 	if err != nil {
 		// The translation has made it of certificates: there are none.
 		return nil
 	}
-	times := make([]time.Time, 0, len(b.Certificates))
+	times := make([]time.Time, 0, 2*len(b.Certificates))
 	for _, c := range b.Certificates {
-		times = append(times, c.NotAfter)
+		times = append(times, c.NotBefore, c.NotAfter)
 	}
 	return times
 }
 
-// next is the time until the next certificate has expired.
+// next is the time until the next certificate is valid or has expired.
 func (x *expiries) next(now time.Time) time.Duration {
 	next := never
 	for _, b := range x.bundles {
-		for _, end := range b.ends {
-			// A certificate is valid at its notAfter, to the second.
-			if left := end.Add(time.Second).Sub(now); left > 0 && left < next {
+		for _, bound := range b.bounds {
+			// A certificate is valid at its bounds, to the second.
+			if left := bound.Add(time.Second).Sub(now); left > 0 && left < next {
 				next = left
 			}
 		}

@@ -30,6 +30,10 @@ func TestExpiries(t *testing.T) {
 	if got := x.next(now.Add(left - time.Second)); got != time.Second {
 		t.Errorf("a second before: %v", got)
 	}
+	// Until a certificate is valid, others come before it in the bundle.
+	if got := x.next(now.Add(-2 * time.Hour)); got > time.Hour+time.Second {
+		t.Errorf("an hour before it is valid: %v", got)
+	}
 	x.read(bundleSecret("trust", nil))
 	if got := x.next(now); got != never {
 		t.Errorf("after the bundle has gone: %v", got)

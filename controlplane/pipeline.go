@@ -78,7 +78,7 @@ func (p *pipeline) run(ctx context.Context) {
 		case p.last = <-p.source.Deliveries():
 			p.translate(ctx)
 		case <-expired.C():
-			p.options.Log.Info("a certificate has expired, translating again")
+			p.options.Log.Info("a certificate has become valid or has expired, translating again")
 			p.translate(ctx)
 		case <-look.C():
 		case <-settled.C():

@@ -13,9 +13,11 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"slices"
 	"time"
 )
 
@@ -45,6 +47,23 @@ func Join(bundles ...*Bundle) *Bundle {
 		}
 	}
 	return joined
+}
+
+// ValidFirst gives the same certificates in the order in which a verifier
+// should try them: those that are valid now, then the others, of each the one
+// that lasts longest first. BoringSSL, and so Envoy, takes the first that has
+// the issuer's name and key, and fails if that one is not valid, although the
+// same authority may be in the bundle with a certificate that is.
+func (b *Bundle) ValidFirst(now time.Time) *Bundle {
+	invalid := func(c *x509.Certificate) int {
+		if now.Before(c.NotBefore) || now.After(c.NotAfter) {
+			return 1
+		}
+		return 0
+	}
+	return &Bundle{Certificates: slices.SortedStableFunc(slices.Values(b.Certificates), func(c, d *x509.Certificate) int {
+		return cmp.Or(cmp.Compare(invalid(c), invalid(d)), d.NotAfter.Compare(c.NotAfter))
+	})}
 }
 
 // PEM encodes the certificates, and nothing else. Parse reads it back.

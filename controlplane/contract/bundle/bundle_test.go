@@ -138,3 +138,28 @@ func TestDates(t *testing.T) {
 		t.Error("an empty bundle has nothing that could expire")
 	}
 }
+
+func TestValidFirst(t *testing.T) {
+	t.Parallel()
+	day := 24 * time.Hour
+	b := &Bundle{Certificates: []*x509.Certificate{
+		newCertificate(t, "old", epoch().Add(-3*day)),
+		newCertificate(t, "next", epoch().Add(2*time.Hour)),
+		newCertificate(t, "now", epoch()),
+		newCertificate(t, "newer", epoch().Add(time.Hour)),
+		newCertificate(t, "as new", epoch().Add(time.Hour)),
+	}}
+	for at, want := range map[time.Duration][]string{
+		90 * time.Minute:       {"newer", "as new", "now", "next", "old"},
+		3 * time.Hour:          {"next", "newer", "as new", "now", "old"},
+		day + 30*time.Minute:   {"next", "newer", "as new", "now", "old"},
+		3*day - 30*time.Minute: {"next", "newer", "as new", "now", "old"},
+	} {
+		if diff := cmp.Diff(want, names(b.ValidFirst(epoch().Add(at)).Certificates)); diff != "" {
+			t.Errorf("after %s (-want +got):\n%s", at, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"old", "next", "now", "newer", "as new"}, names(b.Certificates)); diff != "" {
+		t.Errorf("the bundle itself has changed (-want +got):\n%s", diff)
+	}
+}

@@ -113,7 +113,7 @@ func (t *translation) trustBundle(namespace string, sources []source) (*ir.Secre
 	if known, ok := t.secrets[name]; ok {
 		return known, errs
 	}
-	secret := &ir.Secret{Name: name, Kind: ir.SecretTrustBundle, Certificates: joined.PEM()}
+	secret := &ir.Secret{Name: name, Kind: ir.SecretTrustBundle, Certificates: joined.ValidFirst(t.options.Now).PEM()}
 	t.secrets[name] = secret
 	return secret, errs
 }
