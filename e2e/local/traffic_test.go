@@ -14,7 +14,8 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/traffic"
 )
 
-// measured is the limit for what has to be live within a second.
+// measured is the limit for what has to be live within a second; the time in
+// which the machine let nobody run does not count.
 const measured = time.Second
 
 // steady is how many answers show that a state stays as it is.
@@ -47,13 +48,14 @@ func TestPolicyDeletedAndCreatedAgain(t *testing.T) {
 
 		after := stream.Samples().After(created)
 		first := after[slices.IndexFunc(after, traffic.Sample.OK)]
+		allowed := measured + after.LongestPause()
 		took := first.Ended.Sub(created)
 		t.Logf("round %d: first 200 %s after create", round+1, took.Round(time.Millisecond))
-		if took > measured {
-			t.Errorf("round %d: the first 200 came %s after the policy, want less than %s", round+1, took, measured)
+		if took > allowed {
+			t.Errorf("round %d: the first 200 came %s after the policy, want less than %s", round+1, took, allowed)
 		}
-		if late := after.After(created.Add(measured)).Failed(); len(late) > 0 {
-			t.Errorf("round %d: failures later than %s after the policy: %s", round+1, measured, late.Summary(created))
+		if late := after.After(created.Add(allowed)).Failed(); len(late) > 0 {
+			t.Errorf("round %d: failures later than %s after the policy: %s", round+1, allowed, late.Summary(created))
 		}
 	}
 	for _, one := range stream.Stop() {

@@ -70,6 +70,16 @@ func (s Samples) Before(t time.Time) Samples {
 	return s.where(func(one Sample) bool { return one.Ended.Before(t) })
 }
 
+// LongestPause is the longest time in which no request began: how long the
+// machine was busy with something else.
+func (s Samples) LongestPause() time.Duration {
+	var longest time.Duration
+	for i := 1; i < len(s); i++ {
+		longest = max(longest, s[i].Began.Sub(s[i-1].Began))
+	}
+	return longest
+}
+
 func (s Samples) where(holds func(Sample) bool) Samples {
 	var found Samples
 	for _, one := range s {

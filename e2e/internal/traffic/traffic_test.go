@@ -48,6 +48,18 @@ func TestEveryAnswerIsKept(t *testing.T) {
 	}
 }
 
+func TestLongestPause(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	samples := traffic.Samples{{Began: began}, {Began: began.Add(5 * time.Millisecond)}, {Began: began.Add(45 * time.Millisecond)}}
+	if got, want := samples.LongestPause(), 40*time.Millisecond; got != want {
+		t.Errorf("LongestPause() = %s, want %s", got, want)
+	}
+	if got := (traffic.Samples{}).LongestPause(); got != 0 {
+		t.Errorf("LongestPause() of nothing = %s", got)
+	}
+}
+
 func TestNoAnswerIsASampleToo(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
