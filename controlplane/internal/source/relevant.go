@@ -30,7 +30,7 @@ func relevant(before, after client.Object) bool {
 		return !ok || b.Type != a.Type || !maps.EqualFunc(b.Data, a.Data, slices.Equal)
 	case *corev1.ConfigMap:
 		b, ok := before.(*corev1.ConfigMap)
-		return !ok || !maps.Equal(b.Data, a.Data)
+		return !ok || !maps.Equal(b.Data, a.Data) || !maps.EqualFunc(b.BinaryData, a.BinaryData, slices.Equal)
 	case *discoveryv1.EndpointSlice:
 		b, ok := before.(*discoveryv1.EndpointSlice)
 		return !ok || b.AddressType != a.AddressType ||

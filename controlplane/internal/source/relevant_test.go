@@ -35,6 +35,9 @@ func TestRelevant(t *testing.T) {
 		{"ConfigMap data", &corev1.ConfigMap{}, func(o client.Object) {
 			o.(*corev1.ConfigMap).Data = map[string]string{"ca.crt": "x"}
 		}, true},
+		{"ConfigMap binaryData", &corev1.ConfigMap{}, func(o client.Object) {
+			o.(*corev1.ConfigMap).BinaryData = map[string][]byte{"ca.crt": {1}}
+		}, true},
 		{"Service ports", &corev1.Service{}, func(o client.Object) {
 			o.(*corev1.Service).Spec.Ports = []corev1.ServicePort{{Port: 1}}
 		}, true},

@@ -33,7 +33,7 @@ func trim(in any) (any, error) {
 		o.StringData = nil
 	case *corev1.ConfigMap:
 		o.Data = only(o.Data, contract.CAKey)
-		o.BinaryData = nil
+		o.BinaryData = only(o.BinaryData, contract.CAKey)
 	case *corev1.Service:
 		o.Status = corev1.ServiceStatus{}
 	case *corev1.Namespace:

@@ -41,6 +41,11 @@ func TestTrim(t *testing.T) {
 			&corev1.ConfigMap{ObjectMeta: tidy, Data: map[string]string{"ca.crt": "pem"}},
 		},
 		{
+			"ConfigMap with a bundle in binaryData",
+			&corev1.ConfigMap{ObjectMeta: clutter, BinaryData: map[string][]byte{"ca.crt": {1}, "b": {1}}},
+			&corev1.ConfigMap{ObjectMeta: tidy, BinaryData: map[string][]byte{"ca.crt": {1}}},
+		},
+		{
 			"ConfigMap without a bundle",
 			&corev1.ConfigMap{ObjectMeta: clutter, Data: map[string]string{"big": "…"}},
 			&corev1.ConfigMap{ObjectMeta: tidy},
