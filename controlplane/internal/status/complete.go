@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
@@ -58,6 +59,8 @@ type Object struct {
 	// KeepProgrammed leaves a Programmed condition of the same generation as
 	// it stands.
 	KeepProgrammed bool
+	// uid is that of the object that was translated; a Writer fills it in.
+	uid types.UID
 }
 
 // maxMessage bounds what is quoted of Envoy: messages can repeat a whole

@@ -89,13 +89,21 @@ func (w *Writer) Set(objects []Object, s *snapshot.Snapshot) {
 	for _, o := range objects {
 		wanted[o.Ref] = o
 	}
+	eachObject(s, func(object client.Object) {
+		if ref, ok := RefOf(object); ok {
+			if o, found := wanted[ref]; found {
+				o.uid = object.GetUID()
+				wanted[ref] = o
+			}
+		}
+	})
 	w.mu.Lock()
 	before := w.wanted
 	w.wanted = wanted
 	w.mu.Unlock()
-	for _, o := range objects {
-		if old, known := before[o.Ref]; !known || !old.equal(o) {
-			w.now(o.Ref)
+	for ref, o := range wanted {
+		if old, known := before[ref]; !known || !old.equal(o) {
+			w.now(ref)
 		}
 	}
 	for ref := range before {
@@ -128,7 +136,7 @@ func (w *Writer) Observe(object client.Object) {
 	if !ok {
 		return
 	}
-	wanted, ready := w.lookup(ref)
+	wanted, ready := w.lookup(ref, object.GetUID())
 	if !ready {
 		return
 	}
@@ -169,7 +177,7 @@ func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 		w.forget(ref)
 		return
 	}
-	wanted, ready := w.lookup(ref)
+	wanted, ready := w.lookup(ref, object.GetUID())
 	if !ready {
 		return
 	}
@@ -209,18 +217,23 @@ func (w *Writer) patch(ctx context.Context, ref ir.Ref, object client.Object, ch
 	return w.options.Client.Status().Patch(ctx, answer, client.RawPatch(change.method, body), options...)
 }
 
-// lookup gives what is wanted for ref, nil when that is nothing. It is false
-// while that is not known yet.
-func (w *Writer) lookup(ref ir.Ref) (*Object, bool) {
+// lookup gives what is wanted for the object that ref names, nil when that is
+// nothing. It is false while that is not known yet: before the first Set, and
+// for an object that was deleted and created anew since the last.
+func (w *Writer) lookup(ref ir.Ref, uid types.UID) (*Object, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.wanted == nil {
 		return nil, false
 	}
-	if o, found := w.wanted[ref]; found {
-		return &o, true
+	o, found := w.wanted[ref]
+	switch {
+	case !found:
+		return nil, true
+	case o.uid != "" && o.uid != uid:
+		return nil, false
 	}
-	return nil, true
+	return &o, true
 }
 
 func (w *Writer) merger() merger {

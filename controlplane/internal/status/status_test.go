@@ -121,6 +121,35 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAnObjectIsCreatedAnew: what was found out about the one before it must
+// not be said of the new one, whose spec may be another.
+func TestAnObjectIsCreatedAnew(t *testing.T) {
+	t.Parallel()
+	w, s := start(t)
+	s.route.UID = "1"
+	ref, _ := RefOf(s.route)
+	wanted := []Object{{ObjectStatus: ir.ObjectStatus{Ref: ref, Generation: 1, Parents: []ir.ParentStatus{
+		{Parent: ir.ParentRef{Name: "new"}, Conditions: []ir.Condition{accepted(ir.True, "")}},
+	}}}}
+	w.Set(wanted, &snapshot.Snapshot{HTTPRoutes: []*gatewayv1.HTTPRoute{s.route}})
+	s.wait(t, func() bool { return s.writes == 1 })
+
+	created := &gatewayv1.HTTPRoute{}
+	created.Namespace, created.Name, created.UID = "a", "r", "2"
+	s.mu.Lock()
+	s.route = created
+	s.mu.Unlock()
+	w.Observe(created)
+	w.write(t.Context(), ref)
+	s.mu.Lock()
+	if s.writes != 1 {
+		t.Error("the status of the object before it was written")
+	}
+	s.mu.Unlock()
+	w.Set(wanted, &snapshot.Snapshot{HTTPRoutes: []*gatewayv1.HTTPRoute{created}})
+	s.wait(t, func() bool { return s.writes == 2 && len(s.route.Status.Parents) == 1 })
+}
+
 func TestNothingIsWrittenBeforeTheFirstTranslation(t *testing.T) {
 	t.Parallel()
 	w, s := start(t)
