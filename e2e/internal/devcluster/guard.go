@@ -38,3 +38,10 @@ func (g *Guard) Dismiss() {
 	_ = g.alive.Close()
 	_ = g.command.Wait()
 }
+
+// Abandon lets the guard act as it does when this process is gone, and waits
+// for it.
+func (g *Guard) Abandon() {
+	_ = g.alive.Close()
+	_ = g.command.Wait()
+}

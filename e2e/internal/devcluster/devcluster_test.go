@@ -1,0 +1,128 @@
+package devcluster_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
+)
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	objects, err := devcluster.Decode(`
+# only a comment
+---
+kind: Service
+metadata: {name: "${NAME}"}
+---
+kind: Namespace
+metadata: {name: other}
+`, map[string]string{"NAME": "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, object := range objects {
+		names = append(names, devcluster.Name(object))
+	}
+	if diff := cmp.Diff([]string{"Service default/app", "Namespace other"}, names); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	for text, want := range map[string]string{
+		"metadata: {name: ${NAME}}": "${NAME} has no value",
+		"kind: [":                   "document 1",
+	} {
+		if _, err := devcluster.Decode(text, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Decode(%q) = %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+// cluster is one whose binary is a script.
+func cluster(t *testing.T, script string) *devcluster.Cluster {
+	t.Helper()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "plugin")
+	write(t, binary, "#!/bin/sh\n"+script)
+	if err := os.Chmod(binary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, err := devcluster.New(t.Context(), devcluster.Options{Binary: binary, Name: "test", Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	c := cluster(t, `cat; echo "$1 $KUBECONFIG" >&2; exit 3`)
+	got := c.RunWith(t.Context(), "typed", "verify")
+	if got.Stdout != "typed" || got.Stderr != "verify "+c.Kubeconfig()+"\n" || got.Code != 3 {
+		t.Errorf("Run() = %s", got)
+	}
+	c.Binary = filepath.Join(c.Dir, "missing")
+	if got := c.Run(t.Context(), "verify"); got.Code != -1 || !strings.Contains(got.Stderr, "missing") {
+		t.Errorf("Run() of a missing binary = %s", got)
+	}
+	if c.HTTPPort == c.AdminPort || c.HTTPPort == 0 || c.AdminPort == 0 {
+		t.Errorf("ports are %d and %d", c.HTTPPort, c.AdminPort)
+	}
+}
+
+func TestStateIsRead(t *testing.T) {
+	t.Parallel()
+	c := cluster(t, "")
+	if parts, err := c.Parts(); len(parts) > 0 || err != nil {
+		t.Errorf("Parts() without a cluster = %v, %v", parts, err)
+	}
+	state := filepath.Join(c.StateHome(), "kubectl-tlsgw", "test")
+	write(t, filepath.Join(state, "run", "envoy.json"), `{"pid": 7, "argv": ["envoy"]}`)
+	write(t, filepath.Join(state, "settings.json"), `{"httpPort": 1}`)
+	write(t, filepath.Join(state, "log", "envoy.log"), strings.Repeat("starting\n", 100)+"ready\n")
+	write(t, filepath.Join(state, "log", "controller.log"), "panic: no\n")
+
+	parts, err := c.Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]devcluster.Part{"envoy": {Name: "envoy", PID: 7}}, parts); diff != "" {
+		t.Errorf("Parts() (-want +got):\n%s", diff)
+	}
+	logs, err := c.Logs()
+	if err != nil || strings.Count(logs["envoy.log"], "\n") > 20 || !strings.HasSuffix(logs["envoy.log"], "ready") {
+		t.Errorf("Logs() = %q, %v", logs, err)
+	}
+	crashes, err := c.Crashes()
+	if err != nil || !cmp.Equal(crashes, []string{"controller.log: panic: no"}) {
+		t.Errorf("Crashes() = %q, %v", crashes, err)
+	}
+}
+
+func TestGuardTakesTheClusterDown(t *testing.T) {
+	t.Parallel()
+	c := cluster(t, `echo "$@" > "$XDG_STATE_HOME.down"`)
+	guard, err := c.Guard(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard.Abandon()
+	down, err := os.ReadFile(c.StateHome() + ".down")
+	if want := "dev-down --driver local --name test\n"; err != nil || string(down) != want {
+		t.Errorf("the guard ran %q, %v; want %q", down, err, want)
+	}
+}
