@@ -3,11 +3,14 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,8 +149,8 @@ func binary(ctx context.Context, dir string) (string, error) {
 	return built, nil
 }
 
-// dump logs the ends of all logs and what Envoy counts; nothing of it holds a
-// key.
+// dump logs the ends of all logs, and what Envoy counts and runs; nothing of
+// it holds a key, for secrets are not in clusters.
 func (s *suite) dump(ctx context.Context) {
 	logs, err := s.Logs()
 	if err != nil {
@@ -167,6 +170,19 @@ func (s *suite) dump(ctx context.Context) {
 		}
 	}
 	log.Printf("statistics of Envoy: %v", stats)
+	clusters, err := s.Admin(ctx, "/config_dump", url.Values{
+		"resource": {"dynamic_active_clusters"}, "mask": {"cluster.name,cluster.type,cluster.transport_socket"},
+	})
+	var compact bytes.Buffer
+	if err == nil {
+		err = json.Compact(&compact, clusters)
+	}
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	const most = 20000
+	log.Printf("clusters of Envoy: %.*s", most, compact.String())
 }
 
 // pair takes the certificate out of what a pki.Maker returns.
