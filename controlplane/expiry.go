@@ -13,7 +13,7 @@ import (
 // never is longer than any process runs.
 const never = 10 * 365 * 24 * time.Hour
 
-// expiries knows when CA certificates that are in use begin and cease to be
+// expiries knows when CA certificates that policies trust begin and cease to be
 // valid: then the same objects mean something else.
 type expiries struct {
 	// bundles by the name of their secret, so that only new ones are parsed.
@@ -29,20 +29,12 @@ type parsed struct {
 // read takes in the trust bundles of a translation.
 func (x *expiries) read(r *ir.Result) {
 	bundles := map[string]parsed{}
-	for _, g := range r.Gateways {
-		for _, s := range g.Secrets {
-			if s.Kind != ir.SecretTrustBundle {
-				continue
-			}
-			if _, done := bundles[s.Name]; done {
-				continue
-			}
-			known, found := x.bundles[s.Name]
-			if !found || !bytes.Equal(known.pem, s.Certificates) {
-				known = parsed{s.Certificates, bounds(s.Certificates)}
-			}
-			bundles[s.Name] = known
+	for _, s := range r.TrustBundles {
+		known, found := x.bundles[s.Name]
+		if !found || !bytes.Equal(known.pem, s.Certificates) {
+			known = parsed{s.Certificates, bounds(s.Certificates)}
 		}
+		bundles[s.Name] = known
 	}
 	x.bundles = bundles
 }

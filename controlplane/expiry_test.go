@@ -9,7 +9,7 @@ import (
 )
 
 func bundleSecret(name string, pem []byte) *ir.Result {
-	return &ir.Result{Gateways: []*ir.Gateway{{Secrets: []*ir.Secret{{Name: name, Kind: ir.SecretTrustBundle, Certificates: pem}}}}}
+	return &ir.Result{TrustBundles: []*ir.Secret{{Name: name, Kind: ir.SecretTrustBundle, Certificates: pem}}}
 }
 
 func TestExpiries(t *testing.T) {
@@ -37,16 +37,5 @@ func TestExpiries(t *testing.T) {
 	x.read(bundleSecret("trust", nil))
 	if got := x.next(now); got != never {
 		t.Errorf("after the bundle has gone: %v", got)
-	}
-}
-
-func TestKeyPairsDoNotCount(t *testing.T) {
-	t.Parallel()
-	r := bundleSecret("pair", envoytest.NewCA(t, "one").PEM)
-	r.Gateways[0].Secrets[0].Kind = ir.SecretKeyPair
-	var x expiries
-	x.read(r)
-	if got := x.next(time.Now()); got != never {
-		t.Errorf("got %v", got)
 	}
 }

@@ -22,6 +22,9 @@ type Result struct {
 	// PlaintextBackends are the namespaces whose backends some route reaches
 	// without TLS, sorted: what the barrier of the controller asks about.
 	PlaintextBackends []PlaintextEdge
+	// TrustBundles are those of all policies, used by a Gateway or not, by
+	// name: when a certificate in one of them expires, statuses change.
+	TrustBundles []*Secret `json:"-"`
 }
 
 // PlaintextEdge is one backend port that routes reach without TLS.

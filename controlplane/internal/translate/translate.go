@@ -62,6 +62,10 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 		result.Statuses = append(result.Statuses, t.backendConfigPolicyStatus(policy))
 	}
 	result.PlaintextBackends = plaintextEdges(t.gateways)
+	for _, secret := range t.secrets {
+		result.TrustBundles = append(result.TrustBundles, secret)
+	}
+	slices.SortFunc(result.TrustBundles, func(a, b *ir.Secret) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(result.Gateways, func(a, b *ir.Gateway) int { return a.Name.Compare(b.Name) })
 	slices.SortFunc(result.Statuses, func(a, b ir.ObjectStatus) int { return compareRefs(a.Ref, b.Ref) })
 	return result
