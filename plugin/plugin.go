@@ -49,6 +49,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", fail.Width)))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fail.Usage("%w", err).WithFix("%s --help", cmd.CommandPath())
 	})
@@ -83,9 +84,15 @@ func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if _, ok := errors.AsType[*fail.Error](err); err == nil || ok {
 			return err
 		}
+		if len(args) > 0 && !cmd.HasAvailableSubCommands() { // all others say it themselves
+			return fail.Usage("%s takes no arguments, and got %q", cmd.Name(), args[0]).WithFix("%s --help", cmd.CommandPath())
+		}
 		return fail.Usage("%w", err).WithFix("%s --help", cmd.CommandPath())
 	}
 }
+
+// fixIndent is the width of "  fix: ".
+const fixIndent = 7
 
 // printError prints err once, as a person needs it.
 func printError(w io.Writer, err error) {
@@ -99,7 +106,7 @@ func printError(w io.Writer, err error) {
 			fmt.Fprintf(&b, "  %s\n", detail)
 		}
 		if e.Fix != "" {
-			fmt.Fprintf(&b, "  fix: %s\n", e.Fix)
+			fmt.Fprintf(&b, "  fix: %s\n", strings.Join(fail.Lines(e.Fix, fail.Width-fixIndent), "\n"+strings.Repeat(" ", fixIndent)))
 		}
 		if e.Outcome != "" {
 			fmt.Fprintf(&b, "%s\n", e.Outcome)

@@ -66,6 +66,10 @@ func TestTargets(t *testing.T) {
 		"svc/a": {kindService, "a"}, "Service/a": {kindService, "a"}, "backend/a.b": {kindBackend, "a.b"},
 		"backendtlspolicy/a": {kindBackendTLSPolicy, "a"}, "btlspolicy/a": {kindBackendTLSPolicy, "a"},
 		"backendconfigpolicies.gateway.kgateway.dev/a": {kindBackendConfigPolicy, "a"},
+		"backendtlspolicy.gateway.networking.k8s.io/a": {kindBackendTLSPolicy, "a"},
+		"backend.gateway.kgateway.dev/a":               {kindBackend, "a"},
+		"host/httpbin.org":                             {kindBackend, "httpbin-org"},
+		"host/10.0.0.1:8443":                           {kindBackend, "10-0-0-1"},
 	} {
 		if got, err := ParseTarget(arg); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", arg, got, err)
@@ -92,6 +96,21 @@ func TestExitCodes(t *testing.T) {
 		if got := fail.Code(exit(results)); got != test.want {
 			t.Errorf("%v: %d, want %d", test.verdicts, got, test.want)
 		}
+	}
+}
+
+// TestUsageErrorIsStillJSON: a wrong flag leaves stdout parseable too.
+func TestUsageErrorIsStillJSON(t *testing.T) {
+	t.Parallel()
+	streams, _, out, _ := genericiooptions.NewTestIOStreams()
+	cmd := NewCommand(genericclioptions.NewConfigFlags(false), streams)
+	cmd.SetArgs([]string{"-o", "json", "--requests", "0"})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	if err := cmd.ExecuteContext(t.Context()); fail.Code(err) != fail.CodeUsage {
+		t.Errorf("exit code %d: %v", fail.Code(err), err)
+	}
+	if !strings.Contains(out.String(), `"error": "--requests 0 is not between`) {
+		t.Errorf("stdout %q", out)
 	}
 }
 

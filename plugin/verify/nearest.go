@@ -1,7 +1,15 @@
 package verify
 
 import (
+	"context"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 // nearestPort is the port name that was most likely meant; empty if the
@@ -17,6 +25,39 @@ func nearestPort(name string, service *corev1.Service) string {
 		}
 	}
 	return best
+}
+
+// missing says that a target is not there, with the name that was likely
+// meant.
+func (w *world) missing(ctx context.Context, target TargetRef, word, plural string, list client.ObjectList) error {
+	namespace := w.clients.Namespace
+	failure := fail.Failed("%s/%s does not exist in namespace %s", word, target.Name, namespace)
+	best, bestDistance := "", max(2, len(target.Name)/3)+1
+	if w.list(ctx, list, namespace) == nil {
+		_ = meta.EachListItem(list, func(object runtime.Object) error {
+			named, err := meta.Accessor(object)
+			if err != nil {
+				return err
+			}
+			if d := distance(target.Name, named.GetName()); d < bestDistance {
+				best, bestDistance = named.GetName(), d
+			}
+			return nil
+		})
+	}
+	if best != "" {
+		return failure.WithFix("kubectl tlsgw verify %s/%s", word, best)
+	}
+	return failure.WithFix("kubectl get %s -n %s", plural, namespace)
+}
+
+// kindOf is the kind of an object or a list, for a message.
+func (w *world) kindOf(object runtime.Object) string {
+	gvk, err := w.clients.Client.GroupVersionKindFor(object)
+	if err != nil {
+		return "objects"
+	}
+	return strings.TrimSuffix(gvk.Kind, "List")
 }
 
 // distance is the Levenshtein distance.

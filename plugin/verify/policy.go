@@ -9,6 +9,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 )
 
@@ -17,11 +18,13 @@ type policy struct {
 	kind, namespace, name string
 	generation            int64
 	created               time.Time
-	targets               []policyTarget
-	selectors             []v1alpha1.TargetSelector
-	trust                 trustSource
-	identity              diagnose.Identity
-	status                gatewayv1.PolicyStatus
+	// foreign: not made by originate.
+	foreign   bool
+	targets   []policyTarget
+	selectors []v1alpha1.TargetSelector
+	trust     trustSource
+	identity  diagnose.Identity
+	status    gatewayv1.PolicyStatus
 }
 
 type policyTarget struct {
@@ -46,6 +49,7 @@ func fromBackendTLSPolicy(p *gatewayv1.BackendTLSPolicy) *policy {
 	out := &policy{
 		kind: kindBackendTLSPolicy, namespace: p.Namespace, name: p.Name,
 		generation: p.Generation, created: p.CreationTimestamp.Time, status: p.Status,
+		foreign:  p.Labels[contract.LabelOriginate] == "",
 		identity: diagnose.Identity{SNI: string(v.Hostname), Field: kindBackendTLSPolicy + "/" + p.Name + " validation.hostname"},
 		trust:    trustSource{system: v.WellKnownCACertificates != nil && *v.WellKnownCACertificates != ""},
 	}
@@ -82,7 +86,7 @@ func fromBackendConfigPolicy(p *v1alpha1.BackendConfigPolicy) *policy {
 	out := &policy{
 		kind: kindBackendConfigPolicy, namespace: p.Namespace, name: p.Name,
 		generation: p.Generation, created: p.CreationTimestamp.Time, status: p.Status,
-		selectors: p.Spec.TargetSelectors,
+		selectors: p.Spec.TargetSelectors, foreign: p.Labels[contract.LabelOriginate] == "",
 	}
 	for _, ref := range p.Spec.TargetRefs {
 		out.targets = append(out.targets, policyTarget{kind: string(ref.Kind), name: string(ref.Name)})
@@ -137,7 +141,7 @@ func (p *policy) beats(o *policy) int {
 // evidence is the policy in the words of a diagnosis.
 func (p *policy) evidence(winner *policy) *diagnose.Policy {
 	out := &diagnose.Policy{
-		Kind: p.kind, Namespace: p.namespace, Name: p.name, Generation: p.generation, Targets: len(p.targets),
+		Kind: p.kind, Namespace: p.namespace, Name: p.name, Generation: p.generation, Targets: len(p.targets), Foreign: p.foreign,
 	}
 	if winner != nil && winner != p {
 		out.Winner = winner.kind + "/" + winner.name

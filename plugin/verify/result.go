@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
@@ -87,8 +88,9 @@ func counters(live diagnose.Live) map[string]uint64 {
 		return stats
 	}
 	risen := live.Risen()
+	telling := []string{"upstream_cx_total", "upstream_cx_active", "upstream_cx_connect_fail", "upstream_rq_total"}
 	for name, value := range risen {
-		if strings.HasPrefix(name, "ssl.") || strings.HasPrefix(name, "upstream_cx_") || name == "upstream_rq_total" {
+		if strings.HasPrefix(name, "ssl.") || slices.Contains(telling, name) {
 			stats[name] = value
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -31,7 +32,8 @@ const long = `Prove that the gateway speaks verified TLS to its backends.
 For each TLS-originating policy in the namespace, or for the TARGETs given, verify checks that
 the policy is accepted, its CA is good, a route leads to the backend and the gateway runs the
 settings; then it sends requests through the gateway and reads Envoy's handshake counters before
-and after. TARGET is svc/NAME, backend/NAME, backendtlspolicy/NAME or backendconfigpolicy/NAME.
+and after. TARGET is svc/NAME, backend/NAME, host/NAME[:PORT], backendtlspolicy/NAME or
+backendconfigpolicy/NAME.
 
 Exit codes: 0 all Verified; 1 another verdict; 2 wrong usage; 3 the cluster, the gateway or Envoy
 could not be reached.`
@@ -52,11 +54,12 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options, err := f.options(args, streams)
 			if err != nil {
-				return err
+				return (&Options{Streams: streams, Output: f.output}).failed(err)
 			}
 			return options.connectAndRun(cmd.Context(), flags)
 		},
 	}
+	cmd.Flags().SortFlags = false
 	f.register(cmd)
 	kube.AddFlags(flags, cmd.Flags())
 	return cmd
@@ -154,6 +157,9 @@ func (o *Options) verify(ctx context.Context) ([]report.Result, error) {
 	if err := w.load(ctx); err != nil {
 		return nil, err
 	}
+	if err := o.checkGateway(ctx, w); err != nil {
+		return nil, err
+	}
 	subjects, err := w.subjects(ctx, o.Targets)
 	if err != nil {
 		return nil, err
@@ -170,6 +176,18 @@ func (o *Options) verify(ctx context.Context) ([]report.Result, error) {
 		results = append(results, result)
 	}
 	return results, nil
+}
+
+// checkGateway refuses a --gateway that does not exist.
+func (o *Options) checkGateway(ctx context.Context, w *world) error {
+	if o.GatewayName == "" {
+		return nil
+	}
+	found, err := w.get(ctx, o.GatewayNamespace, o.GatewayName, &gatewayv1.Gateway{})
+	if err != nil || found {
+		return err
+	}
+	return fail.Failed("gateway %s/%s does not exist", o.GatewayNamespace, o.GatewayName).WithFix("kubectl get gateways -A")
 }
 
 func (o *Options) nothing() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -78,7 +79,7 @@ func (w *world) list(ctx context.Context, into client.ObjectList, namespace stri
 	if apierrors.IsForbidden(err) {
 		return err
 	}
-	return w.clients.Explain(fmt.Errorf("list %T: %w", into, err))
+	return w.clients.Explain(fmt.Errorf("list %s: %w", w.kindOf(into), err))
 }
 
 // get reads one object; found is false when it, or its kind, does not exist.
@@ -92,7 +93,7 @@ func (w *world) get(ctx context.Context, namespace, name string, into client.Obj
 	case apierrors.IsForbidden(err):
 		return false, err
 	}
-	return false, w.clients.Explain(fmt.Errorf("get %T %s/%s: %w", into, namespace, name, err))
+	return false, w.clients.Explain(fmt.Errorf("get %s %s/%s: %w", w.kindOf(into), namespace, name, err))
 }
 
 // subject is one backend port to verify, under one policy.
@@ -100,8 +101,8 @@ type subject struct {
 	kind, namespace, name string
 	// port is 0 when it is not known, and for a Backend.
 	port int32
-	// missing and nearest as in diagnose.Target.
-	missing, nearest string
+	// missing, nearest and portFlag as in diagnose.Target.
+	missing, nearest, portFlag string
 	// policy is nil when none targets the backend.
 	policy, winner *policy
 }
@@ -166,14 +167,14 @@ func (w *world) unprotected(ctx context.Context, namespace string, target Target
 	if target.Kind == kindBackend {
 		found, err := w.get(ctx, namespace, target.Name, &v1alpha1.Backend{})
 		if err == nil && !found {
-			err = fail.Failed("backend %s/%s does not exist", namespace, target.Name).WithFix("kubectl get backends.gateway.kgateway.dev -n %s", namespace)
+			err = w.missing(ctx, target, "backend", "backends.gateway.kgateway.dev", &v1alpha1.BackendList{})
 		}
 		return []subject{s}, err
 	}
 	service := &corev1.Service{}
 	found, err := w.get(ctx, namespace, target.Name, service)
 	if err == nil && !found {
-		err = fail.Failed("service %s/%s does not exist", namespace, target.Name).WithFix("kubectl get services -n %s", namespace)
+		err = w.missing(ctx, target, "svc", "services", &corev1.ServiceList{})
 	}
 	if len(service.Spec.Ports) == 1 {
 		s.port = service.Spec.Ports[0].Port
@@ -225,7 +226,7 @@ func (w *world) ports(s subject, t policyTarget, service *corev1.Service) []subj
 	if t.section != "" {
 		for _, port := range service.Spec.Ports {
 			if port.Name == t.section {
-				s.port = port.Port
+				s.port, s.portFlag = port.Port, portFlag(service, port)
 				s.winner = w.winner(s, port.Name)
 				return []subject{s}
 			}
@@ -240,7 +241,7 @@ func (w *world) ports(s subject, t policyTarget, service *corev1.Service) []subj
 			continue
 		}
 		one := s
-		one.port = port.Port
+		one.port, one.portFlag = port.Port, portFlag(service, port)
 		one.winner = w.winner(one, port.Name)
 		if one.winner != nil && one.winner.targetsSection(s, port.Name) && len(service.Spec.Ports) > 1 {
 			continue // that policy's own line tells about this port
@@ -251,6 +252,18 @@ func (w *world) ports(s subject, t policyTarget, service *corev1.Service) []subj
 		return []subject{s}
 	}
 	return all
+}
+
+// portFlag is the --port of originate; empty where the port goes without
+// saying.
+func portFlag(service *corev1.Service, port corev1.ServicePort) string {
+	switch {
+	case len(service.Spec.Ports) == 1:
+		return ""
+	case port.Name != "":
+		return port.Name
+	}
+	return strconv.Itoa(int(port.Port))
 }
 
 func (p *policy) targetsSection(s subject, section string) bool {

@@ -50,6 +50,9 @@ type Target struct {
 	// Missing says what of it does not exist, as a sentence; empty if all is
 	// there. Nearest is the name that may have been meant.
 	Missing, Nearest string
+	// PortFlag is the --port that originate needs to know which port of a
+	// Service is meant; empty where it has only one.
+	PortFlag string
 }
 
 // Policy is the policy and what controllers say about it.
@@ -63,6 +66,8 @@ type Policy struct {
 	// Winner is the policy that overrides this one, "KIND/NAME"; empty when
 	// none does.
 	Winner string
+	// Foreign: originate did not make it, and will not change it.
+	Foreign bool
 }
 
 // PolicyStatus is one ancestor's entry.

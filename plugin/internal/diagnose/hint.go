@@ -8,6 +8,11 @@ import (
 // hint is the one command or step that likely helps. What it names is taken
 // from the evidence, so that it can be pasted.
 func (e *Evidence) hint(code Code) string {
+	if e.Policy != nil && e.Policy.Foreign {
+		if hint := e.foreignHint(code); hint != "" {
+			return hint
+		}
+	}
 	switch code.Stage() {
 	case StageConfig:
 		return e.configHint(code)
@@ -56,9 +61,9 @@ func (e *Evidence) configHint(code Code) string {
 func (e *Evidence) liveHint(code Code) string {
 	switch code {
 	case VerificationDisabled:
-		return e.originate("--ca-from backend")
+		return e.originateAs(e.Identity.SNI, "") + "    # finds what verifies the backend, or shows what it presents"
 	case UnexpectedStatus:
-		return e.verify() + " --host HOST --path PATH    # what the route and the backend expect"
+		return e.unexpectedHint()
 	case GatewayUnreachable, StatsUnavailable:
 		if e.Gateway != nil {
 			return fmt.Sprintf("kubectl get gateway,pods -n %s", e.Gateway.Namespace)
@@ -68,6 +73,16 @@ func (e *Evidence) liveHint(code Code) string {
 	default:
 	}
 	return e.describePolicy()
+}
+
+// unexpectedHint: where the answer is right, it is to be expected.
+func (e *Evidence) unexpectedHint() string {
+	for _, x := range e.Requests {
+		if !x.Expected && x.Status != 0 {
+			return fmt.Sprintf("%s --expect-status %d    # if that is right; else give --host or --path", e.verify(), x.Status)
+		}
+	}
+	return e.verify() + " -v    # shows the exchange"
 }
 
 func (e *Evidence) connectHint(code Code) string {
@@ -85,7 +100,12 @@ func (e *Evidence) handshakeHint(code Code) string {
 	case NotTLS:
 		return "kubectl tlsgw remove " + e.targetArgs() + "    # or name the port that speaks TLS: originate --port"
 	case ProtocolVersionMismatch:
-		return e.originate("--min-tls " + e.lowestPresented())
+		lowest := e.lowestPresented()
+		hint := e.originate("--min-tls " + lowest)
+		if lowest < "1.2" {
+			hint += "    # or, safer, let the backend speak TLS 1.2"
+		}
+		return hint
 	case ClientCertificateRequired:
 		return e.originate("--client-cert secret/NAME")
 	case SNIRejected:
@@ -133,6 +153,9 @@ func (e *Evidence) originate(flags string) string {
 
 func (e *Evidence) originateAs(sni, flags string) string {
 	command := "kubectl tlsgw originate " + e.targetArgs()
+	if e.Target.PortFlag != "" {
+		command += " --port " + e.Target.PortFlag
+	}
 	if sni != "" {
 		command += " --sni " + sni
 	}

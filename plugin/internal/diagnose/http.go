@@ -32,7 +32,7 @@ func (e *Evidence) unexpectedStatus(x Exchange) Finding {
 		Code:      UnexpectedStatus,
 		Message:   fmt.Sprintf("%s with Host %s answered %d", x.URL, x.Host, x.Status),
 		Expected:  "status " + e.Expect,
-		Presented: fmt.Sprintf("%d %s", x.Status, head(x.Body, 80)),
+		Presented: strings.TrimSpace(fmt.Sprintf("%d %s", x.Status, head(x.Body, 80))),
 	}
 	if e.Live.Risen()["ssl.handshake"] > 0 {
 		f.Message += ", over a TLS connection without fault"

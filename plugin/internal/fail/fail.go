@@ -5,6 +5,8 @@ package fail
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // The exit codes of every verb.
@@ -69,6 +71,19 @@ func (e *Error) WithDetail(format string, args ...any) *Error {
 func (e *Error) WithOutcome(outcome string) *Error {
 	e.Outcome = outcome
 	return e
+}
+
+// Width is how many columns a line may have.
+const Width = 100
+
+// Lines is a fix as it is printed: a comment after the command gets a line of
+// its own where both do not fit into width.
+func Lines(fix string, width int) []string {
+	command, comment, found := strings.Cut(fix, "    # ")
+	if !found || utf8.RuneCountInString(fix) <= width {
+		return []string{fix}
+	}
+	return []string{command, "# " + comment}
 }
 
 // Code is the exit code of err: 0 for nil, CodeFailed where none is given.

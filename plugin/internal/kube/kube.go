@@ -81,7 +81,7 @@ func New(flags *genericclioptions.ConfigFlags) (*Clients, error) {
 		return nil, kubeconfigError(err)
 	}
 	if len(raw.Contexts) == 0 && !set(flags.APIServer) && !set(flags.Context) && !inCluster() {
-		return nil, fail.Usage("no kubeconfig found: it names no context").
+		return nil, fail.Usage("no kubeconfig found, or it has no context").
 			WithFix("kubectl tlsgw dev-up    # or give --kubeconfig or set KUBECONFIG")
 	}
 	config, err := flags.ToRESTConfig()
@@ -220,7 +220,7 @@ func kubeconfigError(err error) error {
 			WithFix("give an existing file with --kubeconfig or KUBECONFIG")
 	}
 	if clientcmd.IsEmptyConfig(err) {
-		return fail.Usage("no kubeconfig found: it names no cluster").
+		return fail.Usage("no kubeconfig found, or it has no cluster").
 			WithFix("kubectl tlsgw dev-up    # or give --kubeconfig or set KUBECONFIG")
 	}
 	return fail.Usage("kubeconfig cannot be used: %w", err).

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 // Style says how a table is printed.
@@ -151,15 +152,17 @@ func (r Result) block(b *strings.Builder, style Style) {
 	line(b, "likely fix", r.Hint)
 }
 
-// line writes "  label      text" within the width; the fix stays on one
-// line, so that it can be pasted.
+// line writes "  label      text" within the width; the command of a fix stays
+// on one line, so that it can be pasted.
 func line(b *strings.Builder, label, text string) {
 	const indent = 13
 	if text == "" {
 		return
 	}
-	lines := []string{text}
-	if label != "likely fix" {
+	var lines []string
+	if label == "likely fix" {
+		lines = fail.Lines(text, width-indent)
+	} else {
 		lines = wrap(text, width-indent)
 	}
 	if label == "" {

@@ -1,0 +1,47 @@
+package diagnose
+
+import (
+	"testing"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+)
+
+// TestHintNamesThePort: of a Service with several ports.
+func TestHintNamesThePort(t *testing.T) {
+	t.Parallel()
+	e := sound(newAuthorities(t), func(e *Evidence) { e.Target.PortFlag = "https" })
+	want := "kubectl tlsgw originate svc/nginx --port https --sni example.com --ca-from configmap/ca --expose example.com"
+	if got := e.hint(RouteMissing); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestForeignHint: originate would refuse to write beside a policy that
+// somebody else made, so that no hint tells it to.
+func TestForeignHint(t *testing.T) {
+	t.Parallel()
+	a := newAuthorities(t)
+	other := a.chain(a.root, func(s *pki.Spec) { s.DNSNames = []string{"other.example"} })
+	e := sound(a, func(e *Evidence) {
+		e.Policy.Foreign = true
+		e.Identity.Field = "BackendTLSPolicy/nginx-tls validation.hostname"
+		e.Direct = &Direct{Presented: &probe.Presented{Chain: other}}
+	})
+	for code, want := range map[Code]string{
+		HostnameMismatch:        `kubectl patch backendtlspolicy/nginx-tls --type merge -p '{"spec":{"validation":{"hostname":"other.example"}}}'`,
+		UnknownAuthority:        "kubectl edit backendtlspolicy/nginx-tls    # refer to a CA that verifies the backend",
+		CARefNotFound:           "kubectl edit backendtlspolicy/nginx-tls    # refer to a CA that verifies the backend",
+		NotTLS:                  "kubectl delete backendtlspolicy/nginx-tls    # or let it target the port that speaks TLS",
+		ProtocolVersionMismatch: "kubectl edit backendtlspolicy/nginx-tls    # allow TLS 1.2, or let the backend speak what it allows",
+		NoEndpoints:             "kubectl get endpointslices -l kubernetes.io/service-name=nginx",
+	} {
+		if got := e.hint(code); got != want {
+			t.Errorf("%s: %s", code, got)
+		}
+	}
+	e.Identity.Field = "BackendTLSPolicy/nginx-tls validation.subjectAltNames"
+	if got, want := e.hint(HostnameMismatch), "kubectl edit backendtlspolicy/nginx-tls    # the certificate is for other.example"; got != want {
+		t.Errorf("with names of its own: %s", got)
+	}
+}

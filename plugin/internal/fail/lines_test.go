@@ -1,0 +1,21 @@
+package fail
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLines: the command stays whole, so that it can be pasted.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	for fix, want := range map[string][]string{
+		"do this    # why":                {"do this    # why"},
+		"do this and that    # or not so": {"do this and that", "# or not so"},
+		"do this without any explanation": {"do this without any explanation"},
+	} {
+		if diff := cmp.Diff(want, Lines(fix, 20)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
