@@ -121,7 +121,7 @@ func hostnameProblem(name string) string {
 		return "an IP address cannot be sent as server name"
 	}
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-		return problems[0]
+		return "write one as example.com: lower case letters, digits, dashes and dots"
 	}
 	return ""
 }

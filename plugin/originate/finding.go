@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -57,7 +58,7 @@ func (f *finding) fixText(c command) string {
 func (f *finding) print(w io.Writer, word string, c command) {
 	f.printFacts(w, word)
 	if fix := f.fixText(c); fix != "" {
-		_, _ = fmt.Fprintf(w, "  fix: %s\n", fix)
+		_, _ = fmt.Fprintf(w, "  fix: %s\n", strings.Join(fail.Lines(fix, fail.Width-7), "\n       "))
 	}
 }
 

@@ -93,10 +93,10 @@ func (r *run) contactFinding() *finding {
 
 func (r *run) dialFinding(err error) *finding {
 	target := r.spec.Target
-	found := &finding{message: fmt.Sprintf("%s cannot be reached: %v", target, err), warning: r.backend.outside}
+	found := &finding{message: fmt.Sprintf("%s cannot be reached", target), details: []string{err.Error()}, warning: r.backend.outside}
 	if errors.Is(err, kube.ErrNoEndpoints) {
 		found.code = diagnose.NoEndpoints
-		found.message = fmt.Sprintf("%s port %d has no ready endpoints", target, r.backend.port)
+		found.message, found.details = fmt.Sprintf("%s port %d has no ready endpoints", target, r.backend.port), nil
 		found.fix = fmt.Sprintf("kubectl get endpointslices -n %s -l kubernetes.io/service-name=%s", r.spec.Namespace, target.Name)
 		return found
 	}
@@ -104,7 +104,6 @@ func (r *run) dialFinding(err error) *finding {
 	case probe.Refused:
 		found.code = diagnose.ConnectionRefused
 		found.message = fmt.Sprintf("%s refuses connections: nothing listens there", target)
-		found.details = []string{err.Error()}
 		found.fix = "check that the backend runs, and on which port"
 	case probe.Timeout:
 		found.code = diagnose.ConnectTimeout

@@ -200,7 +200,7 @@ func (l *liveGateway) poll(ctx context.Context, what string, ask func(context.Co
 		}
 		select {
 		case <-ctx.Done():
-			return fail.Failed("%s did not come in %s; last seen: %s", what, l.run.o.Timeout, last)
+			return fail.Failed("%s did not come in %s", what, l.run.o.Timeout).WithDetail("last seen: %s", last)
 		case <-ticker.C:
 		}
 	}

@@ -85,17 +85,22 @@ func halfDone(err error, applied []kube.Applied) error {
 	return failure
 }
 
-// printDryRun prints what would have been applied.
-func (r *run) printDryRun(objects []client.Object) error {
+// printDryRun prints what would have been applied; checked is what the API
+// server said of it, if it was asked.
+func (r *run) printDryRun(objects []client.Object, checked []kube.Applied) error {
 	if r.o.Output != "" {
 		return r.printObjects(objects)
 	}
-	for _, object := range objects {
+	for i, object := range objects {
 		name, err := r.clients.ResourceName(object)
 		if err != nil {
 			return err
 		}
-		r.result("%s applied (%s dry run)", name, r.o.DryRun)
+		change := "applied"
+		if i < len(checked) {
+			change = string(checked[i].Change)
+		}
+		r.result("%s %s (%s dry run)", name, change, r.o.DryRun)
 	}
 	r.say("%s", unchanged)
 	return nil

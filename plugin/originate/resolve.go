@@ -143,7 +143,7 @@ func (r *run) choosePort(service *corev1.Service) (*corev1.ServicePort, error) {
 		}
 		return nil, fail.Usage("%s has several ports: --port must say which", where).
 			WithDetail("it has: %s", describePorts(ports)).
-			WithFix("%s", r.o.command.with("port", portWord(&ports[0])))
+			WithFix("%s", r.o.command.with("port", portWord(likeliest(ports))))
 	}
 	for i := range ports {
 		if r.o.Port == ports[i].Name || r.o.Port == strconv.Itoa(int(ports[i].Port)) {
@@ -163,6 +163,18 @@ func (r *run) choosePort(service *corev1.Service) (*corev1.ServicePort, error) {
 		return nil, err.WithFix("%s", r.o.command.with("port", near))
 	}
 	return nil, err
+}
+
+// likeliest is the port that speaks TLS, by its name or number; else the
+// first.
+func likeliest(ports []corev1.ServicePort) *corev1.ServicePort {
+	for i := range ports {
+		name := strings.ToLower(ports[i].Name)
+		if strings.Contains(name, "https") || strings.Contains(name, "tls") || ports[i].Port == 443 || ports[i].Port == 8443 {
+			return &ports[i]
+		}
+	}
+	return &ports[0]
 }
 
 func (r *run) tcpPort(where string, port *corev1.ServicePort) (*corev1.ServicePort, error) {

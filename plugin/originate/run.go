@@ -47,8 +47,9 @@ func (o *Options) Run(ctx context.Context) error {
 	if err := r.judge(); err != nil {
 		return notChanged(err)
 	}
+	var checked []kube.Applied
 	if o.DryRun != dryRunClient {
-		if _, err := r.clients.Apply(ctx, objects, kube.ApplyOptions{DryRun: true, Force: o.Force}); err != nil {
+		if checked, err = r.clients.Apply(ctx, objects, kube.ApplyOptions{DryRun: true, Force: o.Force}); err != nil {
 			return notChanged(err)
 		}
 	}
@@ -56,7 +57,7 @@ func (o *Options) Run(ctx context.Context) error {
 	case o.Diff:
 		return r.diff(ctx, objects)
 	case o.DryRun != dryRunNone:
-		return r.printDryRun(objects)
+		return r.printDryRun(objects, checked)
 	}
 	return r.apply(ctx, objects)
 }

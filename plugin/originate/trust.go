@@ -88,6 +88,8 @@ func (r *run) trustSource(ctx context.Context, source *Source) (*trust, error) {
 		// A reference can be made before what it refers to; a copy cannot.
 		problem.final = !r.referable(source)
 		r.offerOtherTrust(ctx, problem)
+	case problem.fix == "":
+		r.offerOtherTrust(ctx, problem)
 	}
 	r.add(problem)
 	return chosen, nil
@@ -126,7 +128,7 @@ func (r *run) describeRepaired(problem *finding, chosen *trust) {
 	}
 	problem.details = append(problem.details, fmt.Sprintf("%s, until %s", text, day(last)))
 	problem.offer = []string{"force", "true"}
-	problem.why = fmt.Sprintf("copies the repaired bundle to %s", r.copyName())
+	problem.why = "copies the repaired bundle"
 }
 
 // copyName is the object that a copied bundle goes to.

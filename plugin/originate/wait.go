@@ -25,7 +25,12 @@ func (r *run) await(ctx context.Context, applied []kube.Applied, leads leading, 
 	defer cancel()
 	began := time.Now()
 	generation := r.generationOf(applied)
-	controller, err := r.awaitAccepted(ctx, generation)
+	var controller string
+	err := r.patiently("a controller to accept the policy", func() error {
+		var err error
+		controller, err = r.awaitAccepted(ctx, generation)
+		return err
+	})
 	if err != nil {
 		return r.notLive(err)
 	}
@@ -39,11 +44,16 @@ func (r *run) await(ctx context.Context, applied []kube.Applied, leads leading, 
 		return r.notLive(liveErr)
 	}
 	live.controller = controller
-	if err := live.awaitCluster(ctx); err != nil {
+	if err := r.patiently("Envoy to have it", func() error { return live.awaitCluster(ctx) }); err != nil {
 		return r.notLive(err)
 	}
 	text += fmt.Sprintf(", in Envoy in %s", seconds(time.Since(began)))
-	reused, err := live.awaitHandshake(ctx, generation)
+	var reused bool
+	err = r.patiently("a TLS handshake", func() error {
+		var err error
+		reused, err = live.awaitHandshake(ctx, generation)
+		return err
+	})
 	if err != nil {
 		return r.notLive(err)
 	}
@@ -55,6 +65,24 @@ func (r *run) await(ctx context.Context, applied []kube.Applied, leads leading, 
 	r.say("%s, handshake in %s.", text, seconds(time.Since(began)))
 	r.say("Check it: %s", r.verifyCommand())
 	return nil
+}
+
+// patience is how long a wait may be without a word.
+const patience = time.Second
+
+// patiently says what is awaited, where it does not come at once.
+func (r *run) patiently(what string, wait func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- wait() }()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		r.say("Waiting for %s, up to %s in all ...", what, r.o.Timeout)
+		return <-done
+	}
 }
 
 // generationOf is the policy's, as applied.
