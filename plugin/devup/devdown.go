@@ -35,7 +35,7 @@ the context current again that was so before dev-up.`,
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", contract.DevClusterName, "name of the dev cluster")
-	cmd.Flags().StringVar(&driver, "driver", cluster.DriverAuto, "where the cluster runs: local, kind or auto")
+	cmd.Flags().StringVar(&driver, "driver", cluster.DriverAuto, "where the cluster runs: local or auto")
 	return cmd
 }
 

@@ -70,7 +70,7 @@ type upFlags struct {
 func (f *upFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.Name, "name", contract.DevClusterName, "name of the dev cluster")
-	fs.StringVar(&f.driver, "driver", cluster.DriverAuto, "where the cluster runs: local (processes of this machine), kind (containers), or auto")
+	fs.StringVar(&f.driver, "driver", cluster.DriverAuto, "where the cluster runs: local (processes of this machine), or auto; kind is not in this version")
 	fs.IntVar(&f.HTTPPort, "http-port", 0, fmt.Sprintf("port of this machine where the gateway answers (default %d)", contract.DevHTTPPort))
 	fs.IntVar(&f.AdminPort, "admin-port", 0, fmt.Sprintf("port of this machine where Envoy's admin interface answers (default %d)", contract.AdminPort))
 	fs.StringVar(&f.GatewayAPI, "gateway-api", "", "channel of Gateway API: standard or experimental (default standard)")
@@ -90,7 +90,7 @@ func (f *upFlags) complete(o *upOptions, cmd *cobra.Command, flags *genericcliop
 		value int
 	}{{"http-port", f.HTTPPort}, {"admin-port", f.AdminPort}} {
 		if cmd.Flags().Changed(port.flag) && port.value == 0 {
-			return fail.Usage("--%s 0 is not a port", port.flag).WithFix("choose one between 1024 and 65535")
+			return fail.Usage("--%s 0 is not a port: choose one between 1024 and 65535", port.flag)
 		}
 	}
 	o.Options = f.Options
@@ -145,7 +145,7 @@ func (o *upOptions) conclusion(s cluster.Summary, took time.Duration) string {
 	}
 	switch {
 	case !s.Current:
-		return state + fmt.Sprintf(" Context %s is not current: kubectl config use-context %[1]s", s.Context)
+		return state + fmt.Sprintf("\nContext %s is not current: kubectl config use-context %[1]s", s.Context)
 	case s.Created:
 		return state + fmt.Sprintf(" Context %s is now current.", s.Context)
 	}
@@ -181,9 +181,9 @@ func chooseDriver(name string) (cluster.Driver, error) {
 			Now: time.Now, Rand: rand.Reader, Download: binaries.Releases(),
 		}, nil
 	case cluster.DriverKind:
-		return nil, fail.Usage("driver kind is not built into this version").
-			WithFix("kubectl tlsgw dev-up --driver local")
+		return nil, fail.Usage("driver kind is not built into this version: it has --driver local").
+			WithFix("leave out --driver, or write: --driver local")
 	}
-	return nil, fail.Usage("--driver %q is not a driver", name).
-		WithFix("--driver %s, %s or %s", cluster.DriverAuto, cluster.DriverLocal, cluster.DriverKind)
+	return nil, fail.Usage("--driver %q is unknown: write one of %s, %s", name, cluster.DriverAuto, cluster.DriverLocal).
+		WithFix("leave out --driver, or write: --driver local")
 }

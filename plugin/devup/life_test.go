@@ -82,7 +82,7 @@ func TestLife(t *testing.T) {
 	})
 
 	m.command(t.Context(), t, "dev-down").mustExit(t, 0).
-		mustSay(t, "stopped controller, envoy, etcd, kube-apiserver, sample", "removed context tlsgw-local")
+		mustSay(t, "stopped controller, envoy, etcd, kube-apiserver, sample", "Removed context tlsgw-local")
 	m.mustLeaveNothing(t)
 	m.command(t.Context(), t, "dev-down").mustExit(t, 0).mustSay(t, `There is no dev cluster "tlsgw"`)
 }
@@ -151,7 +151,7 @@ func (m *machine) bundle(t *testing.T) string {
 
 func (m *machine) checkBreak(t *testing.T) {
 	t.Helper()
-	m.command(t.Context(), t, "dev-up", "--break", "ca").mustExit(t, 0).mustSay(t, "(broken on purpose: ca)", "its settings changed")
+	m.command(t.Context(), t, "dev-up", "--break", "ca").mustExit(t, 0).mustSay(t, "(broken on purpose: ca) (the sample has new settings)")
 	served, err := os.ReadFile(m.state("tlsgw", "sample", "bundle.crt"))
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +269,7 @@ func TestRefusals(t *testing.T) {
 		"Envoy is something else": {args: m.up("--envoy", "/bin/true"), code: 1, want: []string{"/bin/true is no Envoy"}},
 		"no kube-apiserver":       {args: m.up("--kube-assets", m.dir), code: 2, want: []string{"no program etcd", "make tools"}},
 		"kind":                    {args: m.up("--driver", "kind"), code: 2, want: []string{"driver kind is not built into this version", "--driver local"}},
-		"driver":                  {args: m.up("--driver", "vm"), code: 2, want: []string{`"vm" is not a driver`}},
+		"driver":                  {args: m.up("--driver", "vm"), code: 2, want: []string{`--driver "vm" is unknown`}},
 		"name":                    {args: m.up("--name", "a/b"), code: 2, want: []string{`--name "a/b"`}},
 		"break":                   {args: m.up("--break", "everything"), code: 2, want: []string{`--break "everything"`, "tls-version"}},
 		"bundle":                  {args: m.up("--system-ca-file", bundle), code: 2, want: []string{"is no CA bundle"}},

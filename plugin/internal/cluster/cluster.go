@@ -90,22 +90,24 @@ func (o Options) Validate() error {
 		return err
 	}
 	for _, p := range []struct {
-		flag string
-		port int
-	}{{"--http-port", o.HTTPPort}, {"--admin-port", o.AdminPort}} {
+		flag          string
+		port, example int
+	}{{"--http-port", o.HTTPPort, contract.DevHTTPPort}, {"--admin-port", o.AdminPort, contract.AdminPort}} {
 		if p.port < 0 || p.port > 65535 {
-			return fail.Usage("%s %d is not a port", p.flag, p.port).WithFix("choose one between 1024 and 65535")
+			return fail.Usage("%s %d is not a port", p.flag, p.port).WithFix("choose one between 1024 and 65535: kubectl tlsgw dev-up %s %d", p.flag, p.example)
 		}
 	}
 	if o.HTTPPort != 0 && o.HTTPPort == o.AdminPort {
-		return fail.Usage("--http-port and --admin-port are both %d", o.HTTPPort).WithFix("choose two different ports")
+		return fail.Usage("--http-port and --admin-port are both %d", o.HTTPPort).
+			WithFix("kubectl tlsgw dev-up --http-port %d --admin-port %d", contract.DevHTTPPort, contract.AdminPort)
 	}
 	if o.GatewayAPI != "" && o.GatewayAPI != ChannelStandard && o.GatewayAPI != ChannelExperimental {
-		return fail.Usage("--gateway-api %q is not a channel of Gateway API", o.GatewayAPI).
-			WithFix("--gateway-api %s or --gateway-api %s", ChannelStandard, ChannelExperimental)
+		return fail.Usage("--gateway-api %q is unknown: write one of %s, %s", o.GatewayAPI, ChannelStandard, ChannelExperimental).
+			WithFix("kubectl tlsgw dev-up --gateway-api %s", ChannelStandard)
 	}
 	if o.NoSample && o.Break != "" && o.Break != BreakNothing {
-		return fail.Usage("--break %s needs the sample that --no-sample leaves out", o.Break).WithFix("leave one of the two out")
+		return fail.Usage("--break %s needs the sample that --no-sample leaves out: give one of them", o.Break).
+			WithFix("kubectl tlsgw dev-up --break %s", o.Break)
 	}
 	return o.Break.validate()
 }
@@ -115,8 +117,8 @@ func ValidateName(name string) error {
 	if len(name) <= maxName && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(name) {
 		return nil
 	}
-	return fail.Usage("--name %q is not a cluster name: up to %d lower case letters, digits and dashes", name, maxName).
-		WithFix("--name %s", contract.DevClusterName)
+	return fail.Usage("--name %q is not a cluster name: write up to %d lower case letters, digits and dashes", name, maxName).
+		WithFix("leave out --name, or write one as: --name second")
 }
 
 // ContextName is the kubeconfig context of a cluster: tlsgw-local for the
@@ -168,8 +170,8 @@ func (b Break) validate() error {
 		}
 		names = append(names, string(known))
 	}
-	return fail.Usage("--break %q is not a known way to break the sample", string(b)).
-		WithFix("--break %s", strings.Join(names, "|"))
+	return fail.Usage("--break %q is unknown: write one of %s, or none", string(b), strings.Join(names, ", ")).
+		WithFix("kubectl tlsgw dev-up --break %s", names[0])
 }
 
 // Title says what the broken sample is, for the step that makes it.

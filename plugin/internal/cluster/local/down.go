@@ -30,7 +30,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 	var removed removal
 	err = steps.Run(ctx, "processes, context and state", func(ctx context.Context) (cluster.Done, error) {
 		removed, err = dir.remove(ctx, contextName, stored.Kubeconfig)
-		return cluster.Done{Title: removed.title(contextName, dir)}, err
+		return cluster.Done{Title: removed.title()}, err
 	})
 	if err != nil {
 		return true, outcome(errors.Join(err, settingsErr), "what could not be removed is still there: run dev-down again")
@@ -38,6 +38,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 	if settingsErr != nil {
 		steps.Say("Its settings could not be read, so your kubeconfig was left as it is: kubectl config delete-context %s", contextName)
 	}
+	steps.Say("%s", removed.rest(contextName, dir))
 	if removed.current != "" {
 		steps.Say("Current context is again %s.", removed.current)
 	}
@@ -53,15 +54,19 @@ type removal struct {
 	current string
 }
 
-func (r removal) title(contextName string, dir stateDir) string {
-	done := []string{}
-	if len(r.stopped) > 0 {
-		done = append(done, "stopped "+strings.Join(r.stopped, ", "))
+func (r removal) title() string {
+	if len(r.stopped) == 0 {
+		return "nothing was running"
 	}
+	return "stopped " + strings.Join(r.stopped, ", ")
+}
+
+// rest is what was removed beside the processes.
+func (r removal) rest(contextName string, dir stateDir) string {
 	if r.context {
-		done = append(done, "removed context "+contextName)
+		return fmt.Sprintf("Removed context %s and %s.", contextName, dir)
 	}
-	return strings.Join(append(done, "removed "+string(dir)), "; ")
+	return fmt.Sprintf("Removed %s.", dir)
 }
 
 // remove stops every recorded process, then takes away the context and the

@@ -76,7 +76,7 @@ type running struct {
 // Reasons for which a part is started again.
 const (
 	reasonDead    = "was not running"
-	reasonChanged = "its settings changed"
+	reasonChanged = "has new settings"
 	reasonSilent  = "did not answer"
 )
 

@@ -182,8 +182,7 @@ func (u *up) run(ctx context.Context) error {
 		{"controller (this binary)", u.stepController},
 		{fmt.Sprintf("Envoy %s, gateway %s/%s on localhost:%d", u.envoyVersion,
 			contract.DevGatewayNamespace, contract.DevGatewayName, u.HTTPPort), u.stepGateway},
-		{fmt.Sprintf("sample svc/%s, TLS on %d, CA in configmap/%s%s", templates.SampleName,
-			templates.SamplePort, templates.SampleConfigMap, u.Break.Title()), u.stepSample},
+		{u.sampleTitle(), u.stepSample},
 	}
 	if !u.Sample {
 		steps = steps[:len(steps)-1]
@@ -350,4 +349,13 @@ func outcome(err error, what string) error {
 		return failure.WithOutcome(what)
 	}
 	return fail.Failed("%w", err).WithOutcome(what)
+}
+
+// sampleTitle says what the sample is, or how it is broken.
+func (u *up) sampleTitle() string {
+	title := fmt.Sprintf("sample svc/%s, TLS on %d", templates.SampleName, templates.SamplePort)
+	if broken := u.Break.Title(); broken != "" {
+		return title + broken
+	}
+	return fmt.Sprintf("%s, CA in configmap/%s", title, templates.SampleConfigMap)
 }
