@@ -38,7 +38,19 @@ func (t *translation) servicePort(service *corev1.Service, number int32) *backen
 		cluster.HTTP2 = speaksHTTP2(*port.AppProtocol)
 	}
 	t.secure(b, cluster)
+	if b.cluster != nil && b.cluster.TLS == nil && port.AppProtocol != nil && asksForTLS(*port.AppProtocol) {
+		b.cluster = nil
+		b.problem = problemf(string(gatewayv1.RouteReasonUnsupportedProtocol),
+			"%s: port %d has appProtocol %s, but no policy says how its TLS is verified: use a %s",
+			describe(b.target), number, *port.AppProtocol, kindBackendTLSPolicy)
+	}
 	return b
+}
+
+// asksForTLS tells whether an application protocol is one over TLS, by its
+// name at IANA or of KEP-3726. Such a port is never reached in plaintext.
+func asksForTLS(appProtocol string) bool {
+	return strings.EqualFold(appProtocol, "https") || appProtocol == "kubernetes.io/wss"
 }
 
 // findServicePort finds a TCP port by its number.
