@@ -220,31 +220,6 @@ func (p *Pair) TLS() tls.Certificate {
 	return tls.Certificate{Certificate: raw, PrivateKey: p.key, Leaf: p.cert}
 }
 
-// Parse reads back what ChainPEM and Key.PEM wrote.
-func Parse(chainPEM, keyPEM []byte) (*Pair, error) {
-	loaded, err := tls.X509KeyPair(chainPEM, keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("parse certificate and key: %w", err)
-	}
-	signer, ok := loaded.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, errors.New("parse certificate and key: the key cannot sign")
-	}
-	p := &Pair{key: signer}
-	for i, raw := range loaded.Certificate {
-		cert, err := x509.ParseCertificate(raw)
-		if err != nil {
-			return nil, fmt.Errorf("parse certificate %d of the chain: %w", i+1, err)
-		}
-		if i == 0 {
-			p.cert = cert
-			continue
-		}
-		p.chain = append(p.chain, cert)
-	}
-	return p, nil
-}
-
 // Format implements fmt.Formatter, so that no verb reaches the key.
 func (p *Pair) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "certificate %q", p.cert.Subject.CommonName)

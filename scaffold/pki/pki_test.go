@@ -2,10 +2,12 @@ package pki_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -118,29 +120,31 @@ func TestChainEndsBelowTheRoot(t *testing.T) {
 	}
 }
 
-func TestParseReadsBack(t *testing.T) {
+func TestKeyBelongsToItsCertificate(t *testing.T) {
 	t.Parallel()
-	root := must(t)(maker().CA(pki.Spec{CommonName: "root"}))
-	sub := must(t)(maker().Intermediate(root, pki.Spec{CommonName: "sub"}))
-	for _, key := range []pki.KeyType{pki.ECDSAP256, pki.RSA2048} {
-		leaf := must(t)(maker().Leaf(sub, pki.Spec{CommonName: "leaf", Key: key}))
+	ca := must(t)(maker().CA(pki.Spec{CommonName: "root"}))
+	for _, kind := range []pki.KeyType{pki.ECDSAP256, pki.RSA2048} {
+		leaf := must(t)(maker().Leaf(ca, pki.Spec{CommonName: "leaf", Key: kind}))
 		keyPEM, err := leaf.Key().PEM()
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := must(t)(pki.Parse(leaf.ChainPEM(), keyPEM))
-		if diff := cmp.Diff(string(leaf.ChainPEM()), string(again.ChainPEM())); diff != "" {
-			t.Errorf("chain changed (-made +parsed):\n%s", diff)
+		loaded, err := tls.X509KeyPair(leaf.ChainPEM(), keyPEM)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	subKey, err := sub.Key().PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed := must(t)(pki.Parse(sub.ChainPEM(), subKey))
-	must(t)(maker().Leaf(parsed, pki.Spec{CommonName: "signed by a parsed authority"}))
-	if _, err := pki.Parse(root.ChainPEM(), subKey); err == nil {
-		t.Error("Parse accepts a key that belongs to another certificate")
+		if diff := cmp.Diff(loaded.Certificate, leaf.TLS().Certificate); diff != "" {
+			t.Errorf("PEM and TLS differ (-PEM +TLS):\n%s", diff)
+		}
+		public, err := leaf.Key().PublicPEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, _ := pem.Decode(public)
+		parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil || !leaf.Certificate().PublicKey.(interface{ Equal(crypto.PublicKey) bool }).Equal(parsed) {
+			t.Errorf("PublicPEM is not the certificate's key: %v", err)
+		}
 	}
 }
 

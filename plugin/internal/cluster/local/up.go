@@ -98,7 +98,7 @@ func (d *Driver) open(ctx context.Context, name string, steps *cluster.Steps) (s
 func (u *up) prepare(ctx context.Context) (err error) {
 	stored, found, err := loadSettings(u.dir)
 	if err != nil {
-		return err
+		return fail.Failed("%w", err).WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again", u.options.Name)
 	}
 	u.found, u.settings = found, stored
 	if found {
