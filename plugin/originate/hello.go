@@ -24,7 +24,7 @@ type contact struct {
 	dialErr      error
 	handshakeErr *probe.HandshakeError
 	// widest is what the backend speaks when nothing is ruled out, after a
-	// handshake within the policy's limits found no version in common.
+	// handshake within the policy's limits found no version or cipher in common.
 	widest *probe.Presented
 }
 
@@ -34,13 +34,16 @@ func (r *run) shakeHands(ctx context.Context, serverName string) (contact, error
 		ServerName: serverName, ALPN: r.spec.ALPN,
 		MinVersion: version(r.spec.MinTLS, tls.VersionTLS12),
 		MaxVersion: version(r.spec.MaxTLS, tls.VersionTLS13),
+		// What Envoy does not offer must not verify here.
+		CipherSuites: probe.CipherSuites(r.spec.Ciphers),
 	}
 	hello.MinVersion = min(hello.MinVersion, hello.MaxVersion)
 	found, err := r.shakeHandsOnce(ctx, hello)
 	if err != nil {
 		return found, err
 	}
-	if failure := found.handshakeErr; failure != nil && failure.Failure == probe.ProtocolVersion {
+	if failure := found.handshakeErr; failure != nil &&
+		(failure.Failure == probe.ProtocolVersion || failure.Failure == probe.HandshakeRefused) {
 		again, err := r.shakeHandsOnce(ctx, probe.Hello{ServerName: serverName})
 		if err != nil {
 			return found, err
@@ -149,7 +152,7 @@ func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
 		found.message = fmt.Sprintf("%s speaks none of the offered protocols: %s", target, joined(r.spec.ALPN))
 		found.offer = []string{"alpn", ""}
 	case probe.HandshakeRefused:
-		found.code = diagnose.CipherMismatch
+		r.cipherFinding(found)
 	case probe.Timeout:
 		found.code = diagnose.HandshakeTimeout
 		found.message = fmt.Sprintf("%s takes the connection, and does not answer a TLS handshake", target)
@@ -179,7 +182,27 @@ func (r *run) versionFinding(found *finding) {
 	number := spoken[len("TLS "):]
 	if r.contact.widest.Version < version(r.spec.MinTLS, tls.VersionTLS12) {
 		found.offer = []string{"min-tls", number}
+		if name := probe.CipherName(r.contact.widest.CipherSuite); r.contact.widest.Version < tls.VersionTLS12 && name != "" {
+			// The ciphers that Envoy offers by default need TLS 1.2.
+			found.offer = append(found.offer, "cipher", name)
+			found.why = "or, safer, let the backend speak TLS 1.2"
+		}
 	} else {
 		found.offer = []string{"max-tls", number}
 	}
+}
+
+// cipherFinding offers the cipher suite that the backend does speak.
+func (r *run) cipherFinding(found *finding) {
+	found.code = diagnose.CipherMismatch
+	if r.contact.widest == nil {
+		return
+	}
+	name := probe.CipherName(r.contact.widest.CipherSuite)
+	if name == "" {
+		return
+	}
+	found.message = fmt.Sprintf("%s takes none of the cipher suites that Envoy would offer", r.spec.Target)
+	found.details = []string{fmt.Sprintf("it speaks %s with %s", tls.VersionName(r.contact.widest.Version), name)}
+	found.offer = []string{"cipher", name}
 }

@@ -58,7 +58,7 @@ func (r *run) await(ctx context.Context, applied []kube.Applied, leads leading, 
 		return r.notLive(err)
 	}
 	if reused {
-		r.say("%s; a request was answered over a connection that was open before.", text)
+		r.say("%s, answered over a connection that was open before.", text)
 		r.say("See a new handshake: %s", r.verifyCommand())
 		return nil
 	}

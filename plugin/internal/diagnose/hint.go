@@ -1,8 +1,11 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
 
 // hint is the one command or step that likely helps. What it names is taken
@@ -75,6 +78,28 @@ func (e *Evidence) liveHint(code Code) string {
 	return e.describePolicy()
 }
 
+// versionHint allows what the backend speaks. The ciphers that Envoy offers by
+// default need TLS 1.2, so that an older version needs its cipher too; unknown
+// stands for one that has to be named and is not known.
+func (e *Evidence) versionHint(unknown string) string {
+	lowest, cipher := e.lowestPresented(), unknown
+	if e.Direct != nil && e.Direct.Presented != nil && (unknown != "" || lowest < "1.2") {
+		cipher = cmp.Or(probe.CipherName(e.Direct.Presented.CipherSuite), unknown)
+	}
+	var flags []string
+	if lowest < "1.2" || unknown == "" {
+		flags = append(flags, "--min-tls "+lowest)
+	}
+	if cipher != "" {
+		flags = append(flags, "--cipher "+cipher)
+	}
+	hint := e.originate(strings.Join(flags, " "))
+	if lowest < "1.2" {
+		hint += "    # or, safer, let the backend speak TLS 1.2"
+	}
+	return hint
+}
+
 // unexpectedHint: where the answer is right, it is to be expected.
 func (e *Evidence) unexpectedHint() string {
 	for _, x := range e.Requests {
@@ -100,18 +125,13 @@ func (e *Evidence) handshakeHint(code Code) string {
 	case NotTLS:
 		return "kubectl tlsgw remove " + e.targetArgs() + "    # or name the port that speaks TLS: originate --port"
 	case ProtocolVersionMismatch:
-		lowest := e.lowestPresented()
-		hint := e.originate("--min-tls " + lowest)
-		if lowest < "1.2" {
-			hint += "    # or, safer, let the backend speak TLS 1.2"
-		}
-		return hint
+		return e.versionHint("")
 	case ClientCertificateRequired:
 		return e.originate("--client-cert secret/NAME")
 	case SNIRejected:
 		return e.originate("--sni NAME")
 	case CipherMismatch:
-		return e.originate("--cipher NAME")
+		return e.versionHint("NAME")
 	case ALPNMismatch:
 		return e.originate("--alpn http/1.1")
 	default:

@@ -25,6 +25,17 @@ func CipherSuites(names []string) []uint16 {
 	return ids
 }
 
+// CipherName is BoringSSL's name of a cipher suite up to TLS 1.2, as Envoy's
+// tls_params takes it; empty for any other.
+func CipherName(id uint16) string {
+	for name, number := range cipherNumbers() {
+		if number == id {
+			return name
+		}
+	}
+	return ""
+}
+
 // defaultCiphers are what Envoy offers to a backend when its configuration
 // names none ("Common TLS configuration", cipher_suites).
 func defaultCiphers() []string {

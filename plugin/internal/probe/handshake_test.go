@@ -212,6 +212,12 @@ func TestCipherSuites(t *testing.T) {
 	if got := CipherSuites([]string{"[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]", "no such"}); len(got) != 2 {
 		t.Errorf("got %v", got)
 	}
+	if got := CipherName(tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA); got != "ECDHE-ECDSA-AES128-SHA" {
+		t.Errorf("name is %q", got)
+	}
+	if got := CipherName(tls.TLS_AES_128_GCM_SHA256); got != "" {
+		t.Errorf("a cipher of TLS 1.3 has the name %q", got)
+	}
 	if got := CipherSuites(nil); len(got) != 6 {
 		t.Errorf("default: got %v", got)
 	}
