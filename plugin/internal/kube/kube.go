@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -27,7 +28,9 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
@@ -42,6 +45,8 @@ type Clients struct {
 	Client client.WithWatch
 	// Namespace is that of the flags or the context, else "default".
 	Namespace string
+	// ContextNamespace is that of a command without the flag --namespace.
+	ContextNamespace string
 	// Context is the kubeconfig context in use; empty inside a cluster.
 	Context string
 }
@@ -103,7 +108,18 @@ func New(flags *genericclioptions.ConfigFlags) (*Clients, error) {
 	if set(flags.Context) {
 		clients.Context = *flags.Context
 	}
+	if set(flags.Namespace) {
+		clients.ContextNamespace = namespaceOf(raw.Contexts[clients.Context])
+	}
 	return clients, clients.reach()
+}
+
+// namespaceOf is the namespace of a context, which may be nil.
+func namespaceOf(context *clientcmdapi.Context) string {
+	if context == nil || context.Namespace == "" {
+		return corev1.NamespaceDefault
+	}
+	return context.Namespace
 }
 
 // NewForConfig makes clients for a configuration that is already known, and
@@ -119,14 +135,17 @@ func NewForConfig(config *rest.Config, namespace string) (*Clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	c, err := client.NewWithWatch(config, client.Options{
+		// Without one it complains, in a command that has run for a while.
+		Scheme: scheme, Log: logr.New(ctrllog.NullLogSink{}),
+	})
 	if err != nil {
 		return nil, fail.Usage("connection to %s cannot be set up: %w", config.Host, err)
 	}
 	if namespace == "" {
 		namespace = corev1.NamespaceDefault
 	}
-	return &Clients{Config: config, Client: c, Namespace: namespace}, nil
+	return &Clients{Config: config, Client: c, Namespace: namespace, ContextNamespace: namespace}, nil
 }
 
 // reach asks the API server for its version.
@@ -162,7 +181,7 @@ func (c *Clients) Explain(err error) error {
 			WithFix("kubectl auth whoami    # log in again, or choose another --context")
 	}
 	if apierrors.IsForbidden(err) {
-		return fail.Failed("not allowed: %w", err)
+		return fail.Failed("not allowed: %w", err).WithFix("kubectl auth whoami    # then ask for the permission, or choose another --context")
 	}
 	if isNetworkError(err) {
 		return fail.Unreachable("cluster %s does not answer: %w", where, innermost(err)).

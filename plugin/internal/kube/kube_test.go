@@ -88,6 +88,20 @@ func TestNew(t *testing.T) {
 	}
 }
 
+func TestNamespaceOfTheContext(t *testing.T) {
+	t.Parallel()
+	flags := genericclioptions.NewConfigFlags(false)
+	*flags.KubeConfig = cluster.KubeconfigFile(t)
+	*flags.Namespace = "other"
+	clients, err := kube.New(flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if clients.Namespace != "other" || clients.ContextNamespace != "default" {
+		t.Errorf("namespace %q, and %q without the flag; want other and default", clients.Namespace, clients.ContextNamespace)
+	}
+}
+
 func TestApply(t *testing.T) {
 	t.Parallel()
 	clients := cluster.Clients(t)

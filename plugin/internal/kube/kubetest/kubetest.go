@@ -73,7 +73,7 @@ func (c *Cluster) Clients(t *testing.T) *kube.Clients {
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "t-"}}
 	Create(t, clients, namespace)
-	clients.Namespace = namespace.Name
+	clients.Namespace, clients.ContextNamespace = namespace.Name, namespace.Name
 	return clients
 }
 
