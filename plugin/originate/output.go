@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
@@ -49,7 +50,11 @@ func (r *run) apply(ctx context.Context, objects []client.Object) error {
 		r.say("Check it: %s", r.verifyCommand())
 		return nil
 	}
-	return r.await(ctx, applied, leads, live, liveErr)
+	err = r.await(ctx, applied, leads, live, liveErr)
+	if err != nil && ctx.Err() != nil {
+		return r.notLive(fail.Failed("interrupted before it was seen to be live"))
+	}
+	return err
 }
 
 // removeReplaced deletes policies of the other kind that were made for the

@@ -1,6 +1,7 @@
 package originate
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -27,6 +28,18 @@ func TestWait(t *testing.T) {
 
 	setAccepted(t, clients, metav1.ConditionTrue, "Accepted")
 	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com"), 0, "Accepted by tlsgw in 0.", "--expose HOSTNAME makes one")
+}
+
+// TestInterruptedWait: whoever presses Ctrl-C is told what stays, and not that
+// the time is over.
+func TestInterruptedWait(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	good(t, clients)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	got := invocation{clients: clients}.run(ctx, t, "svc/nginx", "--sni", "example.com", "--timeout", "1m")
+	expect(t, got, 1, "Waiting for a controller to accept the policy, up to 1m0s", "interrupted before it was seen to be live", "everything was applied and stays")
 }
 
 func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionStatus, reason string) {

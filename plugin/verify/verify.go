@@ -104,7 +104,7 @@ func (o *Options) connectAndRun(ctx context.Context, flags *genericclioptions.Co
 func (o *Options) Run(ctx context.Context) error {
 	results, err := o.verify(ctx)
 	if err != nil {
-		return o.failed(err)
+		return o.failed(o.Clients.Explain(err))
 	}
 	if err := o.print(report.New(results)); err != nil {
 		return err

@@ -61,6 +61,25 @@ func (e *Evidence) verified() string {
 		count(len(e.Requests), "request"), count(int(min(risen["ssl.handshake"], 1<<30)), "new handshake"), e.Live.StatName) // #nosec G115 -- bounded
 }
 
+// stale says that no controller has judged the policy as it is now: what was
+// proven is how it was before.
+func (e *Evidence) stale() string {
+	if e.Policy == nil {
+		return ""
+	}
+	last := int64(0)
+	for _, s := range e.Policy.Statuses {
+		if s.Accepted != nil {
+			last = max(last, s.Accepted.Generation)
+		}
+	}
+	if last == 0 || last >= e.Policy.Generation {
+		return ""
+	}
+	return fmt.Sprintf("no controller has seen the last change of %s (generation %d; its status is of %d): is the controller running?",
+		e.Policy, e.Policy.Generation, last)
+}
+
 // warnings are true, worth knowing, and do not change the verdict.
 func (e *Evidence) warnings() []string {
 	var warnings []string
@@ -68,6 +87,9 @@ func (e *Evidence) warnings() []string {
 		if len(e.Trust.Certificates) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s %s: it is left out of the trust bundle", p.Ref, p.Detail))
 		}
+	}
+	if stale := e.stale(); stale != "" {
+		warnings = append(warnings, stale)
 	}
 	if e.Trust.Drift != "" {
 		warnings = append(warnings, e.Trust.Drift)

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
@@ -43,5 +44,22 @@ func TestForeignHint(t *testing.T) {
 	e.Identity.Field = "BackendTLSPolicy/nginx-tls validation.subjectAltNames"
 	if got, want := e.hint(HostnameMismatch), "kubectl edit backendtlspolicy/nginx-tls    # the certificate is for other.example"; got != want {
 		t.Errorf("with names of its own: %s", got)
+	}
+}
+
+// TestStaleStatus: a controller that is not running leaves an old status.
+func TestStaleStatus(t *testing.T) {
+	t.Parallel()
+	e := sound(newAuthorities(t), func(e *Evidence) {
+		e.Policy.Generation = 3
+		e.Policy.Statuses[0].Accepted = &Condition{True: true, Generation: 2}
+	})
+	warnings := Evaluate(e).Warnings
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "generation 3; its status is of 2") {
+		t.Errorf("warnings are %q", warnings)
+	}
+	e.Policy.Statuses[0].Accepted.Generation = 3
+	if warnings := Evaluate(e).Warnings; len(warnings) > 0 {
+		t.Errorf("a status of now: %q", warnings)
 	}
 }
