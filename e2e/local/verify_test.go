@@ -71,7 +71,7 @@ func TestVerify(t *testing.T) {
 		if ran.Code != 1 {
 			t.Errorf("want exit code 1: %s", ran)
 		}
-		says(t, ran, "verify/nowhere")
+		says(t, ran, "nowhere", "namespace")
 	})
 	t.Run("WithoutPolicy", func(t *testing.T) {
 		t.Parallel()
@@ -96,7 +96,7 @@ func wantTable(t *testing.T, ran devcluster.Result) {
 		t.Errorf("the summary is not last, or the exit code is not 1: %s", ran)
 	}
 	says(t, ran, "BACKEND", "POLICY", "HANDSHAKES", "VERDICT", "verify/good:8443", "✓ Verified", "✗ HostnameMismatch",
-		"expected", "presented", "other.example", "likely fix", "kubectl tlsgw originate")
+		"expected", "presented", "other.example", "likely fix")
 	for _, line := range lines {
 		if len([]rune(line)) > 100 && !strings.Contains(line, "likely fix") {
 			t.Errorf("wider than 100 columns: %q", line)
