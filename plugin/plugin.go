@@ -11,9 +11,12 @@ import (
 	"io"
 	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
@@ -62,6 +65,13 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		}
 	}
 	return root
+}
+
+// discardLogs drops what the client libraries log: it is not for the reader of
+// a verb's output. A library that was given no logger complains about it.
+func discardLogs() {
+	ctrllog.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 }
 
 // unknownVerb refuses what is no verb, with the nearest one.

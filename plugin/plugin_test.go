@@ -5,43 +5,37 @@ import (
 	"testing"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
-// TestWrongUsage: one sentence, a next step, exit code 2.
-func TestWrongUsage(t *testing.T) {
-	t.Parallel()
-	for line, want := range map[string]string{
-		"verfy":            "error: \"verfy\" is not a command of kubectl tlsgw\n  fix: kubectl tlsgw verify\n",
-		"version foo":      "error: version takes no arguments, and got \"foo\"\n  fix: kubectl tlsgw version --help\n",
-		"dev-up foo":       "error: dev-up takes no arguments, and got \"foo\"\n  fix: kubectl tlsgw dev-up --help\n",
-		"originate --nope": "error: unknown flag: --nope\n  fix: kubectl tlsgw originate --help\n",
+// TestRun is not parallel: each run sets the loggers of the process.
+func TestRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		"no arguments":    {code: 0, stdout: "dev-up"},
+		"help":            {args: []string{"--help"}, code: 0, stdout: "originate"},
+		"version":         {args: []string{"version"}, code: 0, stdout: "kubectl-tlsgw "},
+		"unknown verb":    {args: []string{"xyz"}, code: 2, stderr: "error: \"xyz\" is not a command of kubectl tlsgw\n  fix: kubectl tlsgw --help\n"},
+		"misspelt verb":   {args: []string{"verifi"}, code: 2, stderr: "  fix: kubectl tlsgw verify\n"},
+		"unknown flag":    {args: []string{"version", "--nope"}, code: 2, stderr: "error: unknown flag: --nope\n  fix: kubectl tlsgw version --help\n"},
+		"stray argument":  {args: []string{"version", "1"}, code: 2, stderr: "  fix: kubectl tlsgw version --help\n"},
+		"no xDS identity": {args: []string{"controller"}, code: 2, stderr: "--xds-"},
 	} {
-		streams, _, out, errOut := genericiooptions.NewTestIOStreams()
-		code := Run(t.Context(), strings.Fields(line), streams)
-		if code != fail.CodeUsage || errOut.String() != want || out.Len() > 0 {
-			t.Errorf("%s: code %d, stdout %q, stderr %q", line, code, out, errOut)
-		}
-	}
-}
-
-// TestHelpFitsATerminal: no line of any help text is wider than 100 columns.
-func TestHelpFitsATerminal(t *testing.T) {
-	t.Parallel()
-	streams, _, out, _ := genericiooptions.NewTestIOStreams()
-	for _, cmd := range NewCommand(streams).Commands() {
-		if cmd.Name() == "completion" || cmd.Name() == "help" {
-			continue // of the library
-		}
-		out.Reset()
-		if code := Run(t.Context(), []string{cmd.Name(), "--help"}, streams); code != 0 {
-			t.Errorf("%s --help: code %d", cmd.Name(), code)
-		}
-		for _, line := range strings.Split(out.String(), "\n") {
-			if len([]rune(line)) > fail.Width {
-				t.Errorf("%s: %s", cmd.Name(), line)
+		t.Run(name, func(t *testing.T) {
+			streams, _, stdout, stderr := genericiooptions.NewTestIOStreams()
+			if code := Run(t.Context(), c.args, streams); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
 			}
-		}
+			for _, out := range []struct{ name, got, want string }{
+				{"stdout", stdout.String(), c.stdout}, {"stderr", stderr.String(), c.stderr},
+			} {
+				if !strings.Contains(out.got, out.want) || out.want == "" && out.got != "" {
+					t.Errorf("%s is %q, want it to have %q", out.name, out.got, out.want)
+				}
+			}
+		})
 	}
 }

@@ -43,6 +43,8 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		Long:    long,
 		Example: examples,
 		Args:    cobra.NoArgs,
+		// In place of the root's: Run gives the libraries a logger.
+		PersistentPreRun: func(*cobra.Command, []string) {},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := values.options(streams)
 			if err != nil {

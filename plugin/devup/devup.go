@@ -10,12 +10,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
@@ -120,9 +117,6 @@ type upOptions struct {
 }
 
 func (o *upOptions) run(ctx context.Context) error {
-	// What the client libraries log is not for this command's reader.
-	ctrllog.SetLogger(logr.Discard())
-	klog.SetLogger(logr.Discard())
 	started := o.now()
 	steps := cluster.NewSteps(o.streams.ErrOut, os.Getenv, o.now)
 	summary, err := o.driver.Up(ctx, o.Options, steps)
