@@ -86,10 +86,12 @@ func (f *fakeEnvoy) serve(http.ResponseWriter, *http.Request) {
 func (f *fakeEnvoy) connState(conn net.Conn, state http.ConnState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if state == http.StateNew {
+	switch state {
+	case http.StateNew:
 		f.active[conn] = true
-	} else if state == http.StateClosed {
+	case http.StateClosed:
 		delete(f.active, conn)
+	default:
 	}
 }
 
