@@ -24,7 +24,8 @@ const settleTime = 2 * time.Second
 // server could not be asked; everything else is evidence.
 func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Evidence, error) {
 	e := &diagnose.Evidence{
-		Now: w.now, ContextNamespace: o.Clients.ContextNamespace, AllowInsecure: o.AllowInsecure, Expect: o.Expect.String(),
+		Now: w.now, ContextNamespace: o.Clients.ContextNamespace, Connection: flagsOf(o.Clients),
+		AllowInsecure: o.AllowInsecure, Expect: o.Expect.String(),
 		Target: diagnose.Target{Kind: s.kind, Namespace: s.namespace, Name: s.name, Port: s.port, Missing: s.missing, Nearest: s.nearest, PortFlag: s.portFlag},
 	}
 	e.Live.StatName = statName(s)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 )
 
 // quote makes one word for a POSIX shell, plain where that is enough.
@@ -17,6 +19,16 @@ func quote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// flagsOf are the flags that lead another command to the same cluster, each
+// after a space.
+func flagsOf(clients *kube.Clients) string {
+	var flags strings.Builder
+	for _, word := range clients.Flags {
+		flags.WriteString(" " + quote(word))
+	}
+	return flags.String()
 }
 
 func sortedHeaders(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }

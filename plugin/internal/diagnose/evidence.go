@@ -14,7 +14,11 @@ type Evidence struct {
 	Now time.Time
 	// ContextNamespace is the namespace in which hints need no -n.
 	ContextNamespace string
-	Target           Target
+	// Connection are the flags without which hints would reach another
+	// cluster, each after a space, as " --context NAME"; empty where none is
+	// needed.
+	Connection string
+	Target     Target
 	// Policy is nil when no policy originates TLS to the target.
 	Policy *Policy
 	Trust  Trust

@@ -48,11 +48,11 @@ func (e *Evidence) configHint(code Code) string {
 		return e.originate("--expose " + e.hostOr("HOSTNAME"))
 	case RouteNotAccepted:
 		if e.Route != nil {
-			return fmt.Sprintf("kubectl describe httproute -n %s %s", e.Route.Namespace, e.Route.Name)
+			return fmt.Sprintf("kubectl%s describe httproute -n %s %s", e.Connection, e.Route.Namespace, e.Route.Name)
 		}
 	case GatewayNotProgrammed, ConfigRejected:
 		if e.Gateway != nil {
-			return fmt.Sprintf("kubectl describe gateway -n %s %s", e.Gateway.Namespace, e.Gateway.Name)
+			return fmt.Sprintf("kubectl%s describe gateway -n %s %s", e.Connection, e.Gateway.Namespace, e.Gateway.Name)
 		}
 	case PolicyConflicted:
 		return e.kubectl("delete %s", e.policyRef())
@@ -69,7 +69,7 @@ func (e *Evidence) liveHint(code Code) string {
 		return e.unexpectedHint()
 	case GatewayUnreachable, StatsUnavailable:
 		if e.Gateway != nil {
-			return fmt.Sprintf("kubectl get gateway,pods -n %s", e.Gateway.Namespace)
+			return fmt.Sprintf("kubectl%s get gateway,pods -n %s", e.Connection, e.Gateway.Namespace)
 		}
 	case NoHandshakeObserved:
 		return e.verify() + "    # again when the kept connections have closed"
@@ -198,19 +198,20 @@ func (e *Evidence) trustFlag() string {
 }
 
 func (e *Evidence) targetArgs() string {
-	return e.Target.ref() + e.namespaceFlag()
+	return e.Target.ref() + e.where()
 }
 
-func (e *Evidence) namespaceFlag() string {
+// where are the flags that lead a pasted command to the target's namespace.
+func (e *Evidence) where() string {
 	if e.Target.Namespace == "" || e.Target.Namespace == e.ContextNamespace {
-		return ""
+		return e.Connection
 	}
-	return " -n " + e.Target.Namespace
+	return e.Connection + " -n " + e.Target.Namespace
 }
 
 func (e *Evidence) kubectl(format string, args ...any) string {
 	verb, rest, _ := strings.Cut(fmt.Sprintf(format, args...), " ")
-	return "kubectl" + e.namespaceFlag() + " " + verb + " " + rest
+	return "kubectl" + e.where() + " " + verb + " " + rest
 }
 
 func (e *Evidence) describePolicy() string {

@@ -18,6 +18,26 @@ func TestHintNamesThePort(t *testing.T) {
 	}
 }
 
+// TestHintLeadsToTheSamePlace: of a target in another namespace than the
+// context's, in a cluster that flags name.
+func TestHintLeadsToTheSamePlace(t *testing.T) {
+	t.Parallel()
+	e := sound(newAuthorities(t), func(e *Evidence) { e.ContextNamespace, e.Connection = "other", " --context far" })
+	namespace := e.Target.Namespace
+	for _, code := range Codes() {
+		hint := e.hint(code)
+		if !strings.Contains(hint, "kubectl") {
+			continue
+		}
+		if !strings.Contains(hint, " --context far ") || !strings.Contains(hint, " -n ") {
+			t.Errorf("%s: %s, want the context and the namespace", code, hint)
+		}
+	}
+	if got, want := e.hint(PolicyNotFound), "kubectl tlsgw originate svc/nginx --context far -n "+namespace+" "; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want %s...", got, want)
+	}
+}
+
 // TestForeignHint: originate would refuse to write beside a policy that
 // somebody else made, so that no hint tells it to.
 func TestForeignHint(t *testing.T) {

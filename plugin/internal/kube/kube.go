@@ -49,6 +49,9 @@ type Clients struct {
 	ContextNamespace string
 	// Context is the kubeconfig context in use; empty inside a cluster.
 	Context string
+	// Flags are those, as given, that another command needs to reach the same
+	// cluster: "--context", "NAME".
+	Flags []string
 }
 
 // requestTimeout bounds every single request to the API server, unless
@@ -105,8 +108,12 @@ func New(flags *genericclioptions.ConfigFlags) (*Clients, error) {
 		return nil, err
 	}
 	clients.Context = raw.CurrentContext
+	if set(flags.KubeConfig) {
+		clients.Flags = append(clients.Flags, "--kubeconfig", *flags.KubeConfig)
+	}
 	if set(flags.Context) {
 		clients.Context = *flags.Context
+		clients.Flags = append(clients.Flags, "--context", *flags.Context)
 	}
 	if set(flags.Namespace) {
 		clients.ContextNamespace = namespaceOf(raw.Contexts[clients.Context])

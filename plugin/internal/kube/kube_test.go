@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -88,10 +89,12 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func TestNamespaceOfTheContext(t *testing.T) {
+// Another command that is to mean the same needs the flags of this one.
+func TestWhatFlagsSay(t *testing.T) {
 	t.Parallel()
 	flags := genericclioptions.NewConfigFlags(false)
-	*flags.KubeConfig = cluster.KubeconfigFile(t)
+	kubeconfig := cluster.KubeconfigFile(t)
+	*flags.KubeConfig = kubeconfig
 	*flags.Namespace = "other"
 	clients, err := kube.New(flags)
 	if err != nil {
@@ -99,6 +102,13 @@ func TestNamespaceOfTheContext(t *testing.T) {
 	}
 	if clients.Namespace != "other" || clients.ContextNamespace != "default" {
 		t.Errorf("namespace %q, and %q without the flag; want other and default", clients.Namespace, clients.ContextNamespace)
+	}
+	if want := []string{"--kubeconfig", kubeconfig}; !slices.Equal(clients.Flags, want) {
+		t.Errorf("flags are %q, want %q", clients.Flags, want)
+	}
+	*flags.Context = clients.Context
+	if clients, err = kube.New(flags); err != nil || !slices.Equal(clients.Flags, []string{"--kubeconfig", kubeconfig, "--context", clients.Context}) {
+		t.Errorf("with a context: flags are %q, %v", clients.Flags, err)
 	}
 }
 
