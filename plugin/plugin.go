@@ -23,7 +23,7 @@ import (
 
 // Run executes the command line args and returns the exit code of the process.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	root := NewCommand(streams)
+	root := NewCommand(streams) //nolint:contextcheck // verbs get the context from ExecuteContext
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	printError(streams.ErrOut, err)
@@ -47,7 +47,9 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		// Two letters wrong still find the verb.
 		SuggestionsMinimumDistance: 2,
 		Args:                       unknownVerb,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// The nearest PersistentPreRun counts: controller has one of its own.
+		PersistentPreRun: func(*cobra.Command, []string) { discardLogs() },
+		RunE:             func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

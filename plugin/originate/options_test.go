@@ -132,13 +132,3 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"https", "metrics", "nginx"}
-	for word, want := range map[string]string{"htps": "https", "ngnix": "nginx", "metric": "metrics", "zzz": "", "database": ""} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("nearest(%s) = %q, want %q", word, got, want)
-		}
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/nearest"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -155,7 +156,7 @@ func (r *run) choosePort(service *corev1.Service) (*corev1.ServicePort, error) {
 		names = append(names, portWord(&ports[i]))
 	}
 	err := fail.Failed("%s has no port %s", where, r.o.Port).WithDetail("it has: %s", describePorts(ports))
-	near := nearest(r.o.Port, names)
+	near := nearest.Name(r.o.Port, names)
 	if near == "" && len(names) == 1 {
 		near = names[0]
 	}
@@ -222,7 +223,7 @@ func (r *run) missing(ctx context.Context, word string, kind schema.GroupVersion
 	for i := range list.Items {
 		names = append(names, list.Items[i].GetName())
 	}
-	if near := nearest(target.Name, names); near != "" {
+	if near := nearest.Name(target.Name, names); near != "" {
 		meant := r.o.command
 		meant.target = word + "/" + near
 		return err.WithFix("%s", meant.with())

@@ -10,21 +10,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/nearest"
 )
 
-// nearestPort is the port name that was most likely meant; empty if the
-// Service has no named port.
+// nearestPort is the port name that was likely meant; empty if none is near.
 func nearestPort(name string, service *corev1.Service) string {
-	best, bestDistance := "", 0
+	var names []string
 	for _, port := range service.Spec.Ports {
-		if port.Name == "" {
-			continue
-		}
-		if d := distance(name, port.Name); best == "" || d < bestDistance {
-			best, bestDistance = port.Name, d
-		}
+		names = append(names, port.Name)
 	}
-	return best
+	return nearest.Name(name, names)
 }
 
 // missing says that a target is not there, with the name that was likely
@@ -32,20 +27,18 @@ func nearestPort(name string, service *corev1.Service) string {
 func (w *world) missing(ctx context.Context, target TargetRef, word, plural string, list client.ObjectList) error {
 	namespace := w.clients.Namespace
 	failure := fail.Failed("%s/%s does not exist in namespace %s", word, target.Name, namespace)
-	best, bestDistance := "", max(2, len(target.Name)/3)+1
+	var names []string
 	if w.list(ctx, list, namespace) == nil {
 		_ = meta.EachListItem(list, func(object runtime.Object) error {
 			named, err := meta.Accessor(object)
 			if err != nil {
 				return err
 			}
-			if d := distance(target.Name, named.GetName()); d < bestDistance {
-				best, bestDistance = named.GetName(), d
-			}
+			names = append(names, named.GetName())
 			return nil
 		})
 	}
-	if best != "" {
+	if best := nearest.Name(target.Name, names); best != "" {
 		return failure.WithFix("kubectl tlsgw verify %s/%s", word, best)
 	}
 	return failure.WithFix("kubectl get %s -n %s", plural, namespace)
@@ -58,24 +51,4 @@ func (w *world) kindOf(object runtime.Object) string {
 		return "objects"
 	}
 	return strings.TrimSuffix(gvk.Kind, "List")
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -115,15 +115,3 @@ func TestCurl(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"htps", "https", 1}, {"http", "https", 1}, {"kitten", "sitting", 3}, {"abc", "", 3}} {
-		if got := distance(test.a, test.b); got != test.want || distance(test.b, test.a) != test.want {
-			t.Errorf("%s, %s: %d", test.a, test.b, got)
-		}
-	}
-}

@@ -1,10 +1,12 @@
-package originate
+// Package nearest guesses which name was meant by one that does not exist: in
+// go the name and those that exist, out comes the nearest one.
+package nearest
 
 import "slices"
 
-// nearest is the name that was likely meant: the one with the fewest edits,
-// if they are few enough for a slip.
-func nearest(name string, names []string) string {
+// Name is the one of names with the fewest edits from name, if they are few
+// enough for a slip; else it is empty.
+func Name(name string, names []string) string {
 	best, edits := "", max(2, len(name)/3)+1
 	for _, candidate := range slices.Sorted(slices.Values(names)) {
 		if d := distance(name, candidate); d < edits {
