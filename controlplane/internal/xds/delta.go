@@ -29,7 +29,7 @@ func (s *Server) DeltaAggregatedResources(grpcStream deltaServerStream) error {
 		holding: len(first.GetInitialResourceVersions()) > 0,
 		nudge:   wrapped.nudge,
 	}
-	if err := stream.enter(); err != nil {
+	if err := stream.enter(ctx); err != nil {
 		return err
 	}
 	defer stream.gateway.leave(stream)

@@ -36,7 +36,9 @@ type gateway struct {
 	streams map[*stream]struct{}
 	// open is set from the first step until run ends.
 	open bool
-	wait wait
+	// decided is closed when open has been set, or will never be.
+	decided chan struct{}
+	wait    wait
 	// unused says since when nothing has used a served resource.
 	unused [kindCount]map[string]time.Time
 	// state is what State returns.
@@ -59,6 +61,7 @@ func newGateway(name ir.Name, o Options, changed func()) *gateway {
 		log:     o.Logger.WithValues("gateway", name.String()),
 		changed: changed,
 		wake:    make(chan struct{}, 1),
+		decided: make(chan struct{}),
 		streams: map[*stream]struct{}{},
 	}
 	for k := range kindCount {
@@ -172,9 +175,14 @@ func (g *gateway) apply(k kind, remove []string) {
 	g.compare(k)
 }
 
-// enter adds a stream. Before anything is served it fails: an empty answer
-// would wipe a running proxy.
-func (g *gateway) enter(s *stream) bool {
+// enter adds a stream. It waits until something is served, and fails when that
+// has ended: an empty answer would wipe a running proxy.
+func (g *gateway) enter(ctx context.Context, s *stream) bool {
+	select {
+	case <-g.decided:
+	case <-ctx.Done():
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.open {
@@ -192,10 +200,20 @@ func (g *gateway) leave(s *stream) {
 	g.poke()
 }
 
+// decide lets streams in, or turns them away.
+func (g *gateway) decide(open bool) {
+	g.open = open
+	select {
+	case <-g.decided:
+	default:
+		close(g.decided)
+	}
+}
+
 // shut ends all streams and lets no other in.
 func (g *gateway) shut() {
 	g.mu.Lock()
-	g.open = false
+	g.decide(false)
 	g.mu.Unlock()
 	g.disconnect(errShutdown())
 }

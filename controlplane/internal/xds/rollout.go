@@ -37,7 +37,7 @@ func (g *gateway) step(now time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	next = sooner(g.roll(now), g.welcome(now))
-	g.open = true
+	g.decide(true)
 	g.refreshState()
 	return next
 }

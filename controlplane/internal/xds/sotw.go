@@ -25,7 +25,7 @@ func (s *Server) StreamAggregatedResources(grpcStream sotwServerStream) error {
 	if err != nil {
 		return err
 	}
-	if err := stream.enter(); err != nil {
+	if err := stream.enter(ctx); err != nil {
 		return err
 	}
 	defer stream.gateway.leave(stream)

@@ -44,8 +44,8 @@ func newStream(g *gateway, peer string, cancel context.CancelCauseFunc) *stream 
 }
 
 // enter makes the stream one of its Gateway's.
-func (s *stream) enter() error {
-	if !s.gateway.enter(s) {
+func (s *stream) enter(ctx context.Context) error {
+	if !s.gateway.enter(ctx, s) {
 		return errUnpublished(s.gateway.name)
 	}
 	return nil

@@ -19,11 +19,8 @@ import (
 
 const loopback = "127.0.0.1"
 
-// preferredSamplePort is the port of svc/nginx; where it is taken the sample
-// listens elsewhere, and only its EndpointSlice says so.
-const preferredSamplePort = 8443
-
-// ports are those that nobody types.
+// ports are those that nobody types. The sample's is known to its EndpointSlice
+// only: were it that of svc/nginx, two dev clusters would be after the same one.
 type ports struct {
 	Etcd      int `json:"etcd"`
 	EtcdPeer  int `json:"etcdPeer"`
@@ -58,10 +55,7 @@ func choosePorts(ctx context.Context, random io.Reader) (chosen ports, err error
 		}
 		return err == nil
 	}
-	wanted := []*int{&chosen.Etcd, &chosen.EtcdPeer, &chosen.APIServer, &chosen.XDS, &chosen.Health}
-	if chosen.Sample = preferredSamplePort; !hold(preferredSamplePort) {
-		wanted = append(wanted, &chosen.Sample)
-	}
+	wanted := []*int{&chosen.Etcd, &chosen.EtcdPeer, &chosen.APIServer, &chosen.XDS, &chosen.Health, &chosen.Sample}
 	for range endPort - firstPort {
 		if len(wanted) == 0 {
 			return chosen, nil
@@ -93,7 +87,8 @@ type portUse struct {
 // closeTime is how long a process that was killed may still hold its port.
 const closeTime = 2 * time.Second
 
-// awaitFree is checkFree for a port whose last holder may just be ending.
+// awaitFree is checkFree for a port whose last holder may just be ending, or
+// that another dev-up holds for a moment while it looks for free ones.
 func (u portUse) awaitFree(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTime)
 	defer cancel()
