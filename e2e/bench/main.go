@@ -1,4 +1,4 @@
-// Bench measures the speed and memory of the real binary with a real API
+// Command bench measures the speed and memory of the real binary with a real API
 // server and Envoy, on loopback, and writes a table in Markdown:
 //
 //	go run ./e2e/bench -binary bin/kubectl-tlsgw -out e2e/bench/RESULTS.md

@@ -31,15 +31,7 @@ import (
 
 var cluster *kubetest.Cluster
 
-func TestMain(m *testing.M) {
-	started, err := kubetest.Start(true)
-	if err != nil {
-		panic(err)
-	}
-	cluster = started
-	defer func() { _ = cluster.Stop() }()
-	m.Run()
-}
+func TestMain(m *testing.M) { kubetest.Main(m, true, &cluster) }
 
 // outcome is what one run of the verb printed and returned.
 type outcome struct {

@@ -20,15 +20,7 @@ import (
 
 var cluster *kubetest.Cluster
 
-func TestMain(m *testing.M) {
-	started, err := kubetest.Start(true)
-	if err != nil {
-		panic(err)
-	}
-	cluster = started
-	defer func() { _ = cluster.Stop() }()
-	m.Run()
-}
+func TestMain(m *testing.M) { kubetest.Main(m, true, &cluster) }
 
 func remove(t *testing.T, clients *kube.Clients, target string, change func(*Options)) (stdout, stderr string, err error) {
 	t.Helper()

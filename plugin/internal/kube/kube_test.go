@@ -28,15 +28,7 @@ var cluster *kubetest.Cluster
 
 // TestMain runs an API server without CRDs, as a cluster is before anything
 // was installed.
-func TestMain(m *testing.M) {
-	started, err := kubetest.Start(false)
-	if err != nil {
-		panic(err)
-	}
-	cluster = started
-	defer func() { _ = cluster.Stop() }()
-	m.Run()
-}
+func TestMain(m *testing.M) { kubetest.Main(m, false, &cluster) }
 
 func configMap(name, value string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{

@@ -109,11 +109,7 @@ func (u *up) restart(ctx context.Context, p part, old daemon.Record, fingerprint
 
 func (u *up) start(ctx context.Context, p part, fingerprint, reason string) (*running, error) {
 	for _, port := range p.ports {
-		check := port.checkFree
-		if u.found || port.flag == "" {
-			check = port.awaitFree
-		}
-		if err := check(ctx); err != nil {
+		if err := port.awaitFree(ctx); err != nil {
 			return nil, err
 		}
 	}

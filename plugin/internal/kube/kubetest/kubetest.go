@@ -5,7 +5,6 @@
 package kubetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -64,6 +63,18 @@ func Start(withCRDs bool) (*Cluster, error) {
 // Stop ends the processes.
 func (c *Cluster) Stop() error { return c.stop() }
 
+// Main is the TestMain of a package whose tests share a cluster, which they
+// find in *cluster.
+func Main(m *testing.M, withCRDs bool, cluster **Cluster) {
+	started, err := Start(withCRDs)
+	if err != nil {
+		panic(err)
+	}
+	*cluster = started
+	defer func() { _ = started.Stop() }()
+	m.Run()
+}
+
 // Clients are clients for a new namespace, named after the test.
 func (c *Cluster) Clients(t *testing.T) *kube.Clients {
 	t.Helper()
@@ -121,20 +132,4 @@ func Service(t *testing.T, clients *kube.Clients, name string, servicePort, port
 		}},
 		Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port}},
 	})
-}
-
-// Eventually polls until holds says so, or the test's time is up.
-func Eventually(ctx context.Context, t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("not in time: %s", what)
-		case <-ticker.C:
-		}
-	}
 }
