@@ -25,6 +25,14 @@ const (
 	// ControllerServiceAccount is the controller's ServiceAccount in
 	// SystemNamespace, and names its ClusterRole.
 	ControllerServiceAccount = "tlsgw-controller"
+	// ControllerDeployment is the controller's Deployment in SystemNamespace,
+	// and names its Service, Lease, NetworkPolicy and PodDisruptionBudget.
+	ControllerDeployment = "tlsgw-controller"
+	// XDSHost is the controller's Service, as proxies of the cluster dial it.
+	XDSHost = ControllerDeployment + "." + SystemNamespace + ".svc"
+	// XDSAuthoritySecret holds the CA of the mutual TLS between controller and
+	// proxies, in SystemNamespace.
+	XDSAuthoritySecret = "tlsgw-xds-ca" // #nosec G101 -- a name
 	// FieldManager owns the fields that the plugin applies.
 	FieldManager = "kubectl-tlsgw"
 	// StatusFieldManager owns the status fields that the controller applies.
@@ -45,6 +53,12 @@ const (
 	ReadyPort = 19001
 	// XDSPort is where the controller serves ADS over mutual TLS.
 	XDSPort = 18000
+	// ControllerHTTPPort is where the controller answers /healthz, /readyz and
+	// /metrics in its pod.
+	ControllerHTTPPort = 8081
+
+	// EnvoyImage is the image that a Gateway's proxies run.
+	EnvoyImage = "docker.io/envoyproxy/envoy:distroless-v1.40.0"
 )
 
 // Labels and annotations.
@@ -56,6 +70,12 @@ const (
 	LabelOriginate = "tlsgw.dev/originate"
 	// LabelApp groups the objects of one service, as the guide has it.
 	LabelApp = "app"
+	// LabelName is what an object is for.
+	LabelName = "app.kubernetes.io/name"
+	// LabelGatewayName and LabelGatewayClassName mark what is deployed for a
+	// Gateway (GEP-1762).
+	LabelGatewayName      = "gateway.networking.k8s.io/gateway-name"
+	LabelGatewayClassName = "gateway.networking.k8s.io/gateway-class-name"
 
 	// AnnotationCASource says where a copied CA bundle came from, as
 	// "KIND/NAME:KEY" in the same namespace.
