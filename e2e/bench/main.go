@@ -26,17 +26,18 @@ import (
 func main() {
 	binary := flag.String("binary", "bin/kubectl-tlsgw", "the plugin")
 	out := flag.String("out", "e2e/bench/RESULTS.md", "the file to write")
+	nodeImage := flag.String("node-image", "", "the kind node image to measure dev-up with (default: dev-up on kind is left out)")
 	flag.Parse()
 	log.SetFlags(0)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *binary, *out)
+	err := run(ctx, *binary, *out, *nodeImage)
 	stop()
 	if err != nil {
 		log.Fatal("error: ", err)
 	}
 }
 
-func run(ctx context.Context, binary, out string) (err error) {
+func run(ctx context.Context, binary, out, nodeImage string) (err error) {
 	absolute, err := filepath.Abs(binary)
 	if err != nil {
 		return fmt.Errorf("find the binary: %w", err)
@@ -46,11 +47,15 @@ func run(ctx context.Context, binary, out string) (err error) {
 		return fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{binary: absolute, dir: dir, certs: pki.NewMaker(time.Now, rand.Reader)}
+	b := &bench{binary: absolute, dir: dir, nodeImage: nodeImage, certs: pki.NewMaker(time.Now, rand.Reader)}
 	if b.ca, err = b.certs.CA(pki.Spec{CommonName: "Bench CA"}); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{b.start, b.withCluster} {
+	measures := []func(context.Context) error{b.commands, b.start, b.withCluster}
+	if nodeImage != "" {
+		measures = append(measures, b.kind)
+	}
+	for _, measure := range measures {
 		if err := measure(ctx); err != nil {
 			return err
 		}
@@ -64,10 +69,12 @@ func run(ctx context.Context, binary, out string) (err error) {
 // bench collects results.
 type bench struct {
 	binary, dir string
-	certs       *pki.Maker
-	ca          *pki.Pair
-	facts       []row
-	results     []row
+	// nodeImage is empty when nothing is measured on kind.
+	nodeImage string
+	certs     *pki.Maker
+	ca        *pki.Pair
+	facts     []row
+	results   []row
 }
 
 // row is one line of a table.
