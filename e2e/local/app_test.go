@@ -16,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/backend"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // servicePort is the port of every app's Service.

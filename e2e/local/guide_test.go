@@ -14,9 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/backend"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // guide reads a manifest of the guide.

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
 // An HTTPS listener terminates TLS with the certificate of its Secret, and TLS

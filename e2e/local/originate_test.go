@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // ok runs a command that has to succeed.

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // suite is what all tests share.

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
 // specimen is one broken set-up: a working one, but for what is said here.

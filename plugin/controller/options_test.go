@@ -13,8 +13,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // certificates writes ca.crt, a pair tls.* for the controller and a pair

@@ -23,10 +23,10 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube/kubetest"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 var cluster *kubetest.Cluster

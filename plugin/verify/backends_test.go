@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
 // authority makes the certificates of all scenarios.

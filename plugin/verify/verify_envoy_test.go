@@ -15,12 +15,12 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/report"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // TestVerdicts runs verify against a real API server and a real Envoy with

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/backend"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 type fixture struct {

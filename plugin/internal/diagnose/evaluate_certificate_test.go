@@ -4,8 +4,8 @@ import (
 	"crypto/x509"
 	"errors"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 func certificateEvidences(a *authorities) []testCase {

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // TestHintNamesThePort: of a Service with several ports.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
 // backend listens on loopback and hands each connection to handle.

@@ -7,9 +7,9 @@ import (
 	"os"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/sample"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 const (

@@ -19,10 +19,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/sample"
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
 )
 
 // prepare writes the material of a sample and gives it a free port.

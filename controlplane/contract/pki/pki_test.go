@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tlsgw/kubectl-tlsgw/scaffold/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
 func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
