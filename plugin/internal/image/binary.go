@@ -1,0 +1,115 @@
+package image
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+// module is the path of the module that this program is built from.
+const module = "github.com/tlsgw/kubectl-tlsgw"
+
+// Binary is a file that can be the one program of an image.
+type Binary struct {
+	Path string
+	// Arch is the GOARCH it runs on.
+	Arch string
+	// Size is in bytes.
+	Size int64
+	// Version is what the build recorded, Revision the commit; each may be
+	// empty.
+	Version, Revision string
+}
+
+// The reasons why a file cannot be the program of an image.
+var (
+	// ErrNotLinux is returned for a program of another operating system.
+	ErrNotLinux = errors.New("is not a Linux program")
+	// ErrNotStatic is returned for a program that needs libraries, which the
+	// image does not have.
+	ErrNotStatic = errors.New("is linked dynamically, and the image has no libraries (build it with CGO_ENABLED=0)")
+	// ErrNotOurs is returned for a program that is not this one.
+	ErrNotOurs = errors.New("is not kubectl-tlsgw")
+)
+
+// Inspect reads what kind of program a file is. Its errors are ErrNotLinux,
+// ErrNotStatic and ErrNotOurs, which name the file, or those of reading.
+func Inspect(path string) (Binary, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Binary{}, unreadable(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return Binary{}, fmt.Errorf("%s is not a file", path)
+	}
+	file, err := elf.Open(path)
+	if _, ok := errors.AsType[*elf.FormatError](err); ok || err != nil && !isPathError(err) {
+		return Binary{}, fmt.Errorf("%s %w", path, ErrNotLinux)
+	}
+	if err != nil {
+		return Binary{}, unreadable(path, err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	arch, ok := architecture(file)
+	if !ok {
+		return Binary{}, fmt.Errorf("%s %w of a known architecture (%s)", path, ErrNotLinux, file.Machine)
+	}
+	for _, segment := range file.Progs {
+		if segment.Type == elf.PT_INTERP {
+			return Binary{}, fmt.Errorf("%s %w", path, ErrNotStatic)
+		}
+	}
+	binary := Binary{Path: path, Arch: arch, Size: info.Size()}
+	built, err := buildinfo.ReadFile(path)
+	if err != nil || built.Main.Path != module {
+		return Binary{}, fmt.Errorf("%s %w", path, ErrNotOurs)
+	}
+	binary.Version = built.Main.Version
+	for _, s := range built.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			binary.Revision = s.Value
+		case s.Key == "GOOS" && s.Value != "linux":
+			return Binary{}, fmt.Errorf("%s %w but one for %s", path, ErrNotLinux, s.Value)
+		}
+	}
+	return binary, nil
+}
+
+func isPathError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
+	return ok
+}
+
+// unreadable says why a file cannot be read without naming it twice.
+func unreadable(path string, err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return fail.Failed("%s cannot be read: %w", path, err)
+}
+
+// architecture is the GOARCH of a program.
+func architecture(file *elf.File) (string, bool) {
+	little := file.Data == elf.ELFDATA2LSB
+	switch file.Machine {
+	case elf.EM_X86_64:
+		return "amd64", little
+	case elf.EM_AARCH64:
+		return "arm64", little
+	case elf.EM_ARM:
+		return "arm", little
+	case elf.EM_PPC64:
+		return "ppc64le", little
+	case elf.EM_S390:
+		return "s390x", !little
+	case elf.EM_RISCV:
+		return "riscv64", little && file.Class == elf.ELFCLASS64
+	}
+	return "", false
+}
