@@ -196,6 +196,28 @@ type Pair struct {
 	key   crypto.Signer
 }
 
+// Load reads a Pair from the PEM of a certificate, which intermediates may
+// follow, and of its key.
+func Load(chainPEM, keyPEM []byte) (*Pair, error) {
+	loaded, err := tls.X509KeyPair(chainPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("load a certificate and its key: %w", err)
+	}
+	key, ok := loaded.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("load a certificate and its key: a %T cannot sign", loaded.PrivateKey)
+	}
+	pair := &Pair{cert: loaded.Leaf, key: key}
+	for _, der := range loaded.Certificate[1:] {
+		above, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("load the certificates above %q: %w", loaded.Leaf.Subject.CommonName, err)
+		}
+		pair.chain = append(pair.chain, above)
+	}
+	return pair, nil
+}
+
 // Certificate is the parsed certificate; callers do not change it.
 func (p *Pair) Certificate() *x509.Certificate { return p.cert }
 

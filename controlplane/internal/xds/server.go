@@ -61,7 +61,8 @@ const (
 // Options of a Server.
 type Options struct {
 	Logger logr.Logger
-	TLS    TLSFiles
+	// TLS is TLSFiles, or an authority of the controller's own.
+	TLS TLSSource
 	// AckTimeout bounds how long proxies that do not answer hold up a change
 	// for the others of their Gateway. Zero means 5 s.
 	AckTimeout time.Duration
@@ -119,7 +120,7 @@ func (s *Server) Close() {
 // Serve answers proxies on the listener until the context ends; then it ends
 // their streams and closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	tlsConfig, err := s.options.TLS.config()
+	tlsConfig, err := s.options.TLS.Config()
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

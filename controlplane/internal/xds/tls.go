@@ -9,6 +9,14 @@ import (
 	"time"
 )
 
+// TLSSource gives the server's mutual TLS.
+type TLSSource interface {
+	// Config asks every client for a certificate, offers h2, and follows, by
+	// GetConfigForClient, what changes later. It fails if there is nothing to
+	// serve with.
+	Config() (*tls.Config, error)
+}
+
 // TLSFiles are the PEM files of the server's mutual TLS. They are read again
 // when they change.
 type TLSFiles struct {
@@ -19,9 +27,9 @@ type TLSFiles struct {
 	Certificate, Key string
 }
 
-// config asks every client for a certificate. It fails if the files cannot be
-// used now; later, files that cannot be used leave the last good ones in use.
-func (f TLSFiles) config() (*tls.Config, error) {
+// Config implements TLSSource. It fails if the files cannot be used now; later,
+// files that cannot be used leave the last good ones in use.
+func (f TLSFiles) Config() (*tls.Config, error) {
 	reloading := &reloadingTLS{files: f}
 	first, err := reloading.current()
 	if err != nil {
