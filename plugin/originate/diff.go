@@ -3,9 +3,7 @@ package originate
 import (
 	"context"
 	"fmt"
-	"strings"
 
-	"github.com/pmezard/go-difflib/difflib"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,11 +22,11 @@ func (r *run) diff(ctx context.Context, objects []client.Object) error {
 		if err != nil {
 			return notChanged(err)
 		}
-		before, err := r.live(ctx, object)
+		before, err := r.clients.Current(ctx, object)
 		if err != nil {
 			return notChanged(err)
 		}
-		text, err := r.unified(before, after)
+		text, err := kube.Diff(before, after, "originate")
 		if err != nil {
 			return notChanged(err)
 		}
@@ -57,33 +55,4 @@ func (r *run) after(ctx context.Context, object client.Object) (*unstructured.Un
 		return nil, err
 	}
 	return applied[0].Object, nil
-}
-
-// lines are the lines of a text that ends in a newline; none of an empty one.
-func lines(text []byte) []string {
-	all := strings.SplitAfter(string(text), "\n")
-	return all[:len(all)-1]
-}
-
-func (r *run) unified(before, after *unstructured.Unstructured) (string, error) {
-	to, err := scaffold.YAML([]client.Object{after})
-	if err != nil {
-		return "", err
-	}
-	var from []byte
-	if before != nil {
-		if from, err = scaffold.YAML([]client.Object{before}); err != nil {
-			return "", err
-		}
-	}
-	name := strings.ToLower(after.GetKind()) + "/" + after.GetName()
-	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: lines(from), FromFile: name + " (in the cluster)",
-		B: lines(to), ToFile: name + " (as originate would have it)",
-		Context: 3,
-	})
-	if err != nil {
-		return "", fmt.Errorf("compare %s: %w", name, err)
-	}
-	return text, nil
 }

@@ -39,7 +39,7 @@ func (r *run) chooseCopyName(ctx context.Context) error {
 	if len(r.spec.Trust.Bundle) == 0 {
 		return nil
 	}
-	existing, err := r.live(ctx, r.spec.BundleCopy())
+	existing, err := r.clients.Current(ctx, r.spec.BundleCopy())
 	if err != nil {
 		return err
 	}

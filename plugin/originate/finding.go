@@ -1,7 +1,6 @@
 package originate
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -77,12 +76,4 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 func withLines(err *fail.Error, lines []string) *fail.Error {
 	err.Details = append(err.Details, lines...)
 	return err
-}
-
-// asFailure is err as a *fail.Error, which it may be already.
-func asFailure(err error) *fail.Error {
-	if failure, ok := errors.AsType[*fail.Error](err); ok {
-		return failure
-	}
-	return fail.Failed("%w", err)
 }

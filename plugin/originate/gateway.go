@@ -86,7 +86,7 @@ func (r *run) gateways(ctx context.Context) ([]gatewayv1.Gateway, error) {
 func (r *run) gatewayError(err error) error {
 	if meta.IsNoMatchError(err) {
 		return fail.Failed("the cluster does not serve Gateways").
-			WithFix("install Gateway API v1.4 or later, standard channel (kubectl tlsgw dev-up brings it)")
+			WithFix("kubectl tlsgw install    # it brings Gateway API too, v1.4 or later of which is needed")
 	}
 	if apierrors.IsForbidden(err) {
 		return fail.Usage("Gateways may not be listed, so --gateway must say which: %w", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
@@ -191,7 +192,7 @@ func TestOldHandshakesDoNotCount(t *testing.T) {
 	live.run.spec.MinTLS = ""
 	live.run.spec.SANs = []string{"other.example"}
 	err = live.awaitCluster(ctx)
-	if err == nil || !strings.Contains(strings.Join(asFailure(err).Details, " "), "for the names [DNS:example.com]") {
+	if err == nil || !strings.Contains(strings.Join(fail.As(err).Details, " "), "for the names [DNS:example.com]") {
 		t.Errorf("other names are taken for live: %v", err)
 	}
 }

@@ -1,14 +1,10 @@
 package originate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -42,7 +38,7 @@ func (r *run) apply(ctx context.Context, objects []client.Object) error {
 		return halfDone(err, applied)
 	}
 	if r.o.Output != "" {
-		if err := r.printObjects(objects); err != nil {
+		if err := kube.Print(r.o.Streams.Out, r.o.Output, objects); err != nil {
 			return err
 		}
 	}
@@ -77,7 +73,7 @@ func (r *run) removeReplaced(ctx context.Context) error {
 
 // halfDone says exactly what was applied before an error.
 func halfDone(err error, applied []kube.Applied) error {
-	failure := asFailure(err)
+	failure := fail.As(err)
 	if len(applied) == 0 {
 		failure.Outcome = unchanged
 		return failure
@@ -94,7 +90,7 @@ func halfDone(err error, applied []kube.Applied) error {
 // server said of it, if it was asked.
 func (r *run) printDryRun(objects []client.Object, checked []kube.Applied) error {
 	if r.o.Output != "" {
-		return r.printObjects(objects)
+		return kube.Print(r.o.Streams.Out, r.o.Output, objects)
 	}
 	for i, object := range objects {
 		name, err := r.clients.ResourceName(object)
@@ -109,53 +105,6 @@ func (r *run) printDryRun(objects []client.Object, checked []kube.Applied) error
 	}
 	r.say("%s", unchanged)
 	return nil
-}
-
-func (r *run) printObjects(objects []client.Object) error {
-	switch r.o.Output {
-	case "name":
-		for _, object := range objects {
-			name, err := r.clients.ResourceName(object)
-			if err != nil {
-				return err
-			}
-			r.result("%s", name)
-		}
-		return nil
-	case "json":
-		return r.printJSON(objects)
-	}
-	text, err := scaffold.YAML(objects)
-	if err != nil {
-		return err
-	}
-	_, err = r.o.Streams.Out.Write(text)
-	return err
-}
-
-// printJSON prints one List, as kubectl does.
-func (r *run) printJSON(objects []client.Object) error {
-	list := struct {
-		APIVersion string           `json:"apiVersion"`
-		Kind       string           `json:"kind"`
-		Items      []map[string]any `json:"items"`
-	}{APIVersion: "v1", Kind: "List"}
-	for _, object := range objects {
-		manifest, err := scaffold.Manifest(object)
-		if err != nil {
-			return err
-		}
-		list.Items = append(list.Items, manifest.Object)
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "    ")
-	if err := encoder.Encode(list); err != nil {
-		return fmt.Errorf("encode objects: %w", err)
-	}
-	_, err := r.o.Streams.Out.Write(out.Bytes())
-	return err
 }
 
 // result prints a line of the result.
@@ -175,18 +124,4 @@ func (r *run) verifyCommand() string {
 		}
 	}
 	return text
-}
-
-// live is the object as the cluster has it; nil when it has none.
-func (r *run) live(ctx context.Context, object client.Object) (*unstructured.Unstructured, error) {
-	existing := &unstructured.Unstructured{}
-	existing.SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
-	err := r.clients.Client.Get(ctx, client.ObjectKeyFromObject(object), existing)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, r.clients.Explain(fmt.Errorf("get %s: %w", object.GetName(), err))
-	}
-	return existing, nil
 }

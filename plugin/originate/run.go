@@ -183,7 +183,7 @@ func (r *run) judge() error {
 
 // notChanged says so at the end of an error that does not say otherwise.
 func notChanged(err error) error {
-	failure := asFailure(err)
+	failure := fail.As(err)
 	if failure.Outcome == "" {
 		failure.Outcome = unchanged
 	}

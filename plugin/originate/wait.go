@@ -97,7 +97,7 @@ func (r *run) generationOf(applied []kube.Applied) int64 {
 
 // notLive says that the objects stay, though the wait for them failed.
 func (r *run) notLive(err error) error {
-	failure := asFailure(err)
+	failure := fail.As(err)
 	if failure.Fix == "" {
 		failure.Fix = r.verifyCommand()
 	}

@@ -97,6 +97,15 @@ func Code(err error) int {
 	return CodeFailed
 }
 
+// As is err as an *Error, which it may be already; else a CodeFailed one. err
+// must not be nil.
+func As(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Failed("%w", err)
+}
+
 // ErrSilent is returned by a verb that has already printed its verdict, so
 // that only the exit code is left: wrap it in an Error.
 var ErrSilent = errors.New("already reported")

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ type ApplyOptions struct {
 	DryRun bool
 	// Force takes over fields that another field manager owns.
 	Force bool
+	// ConflictFix is the next step where another field manager owns a field
+	// and Force is not set; empty is originate's.
+	ConflictFix string
 }
 
 // Apply applies the objects in order, server-side, as contract.FieldManager.
@@ -84,7 +88,7 @@ func (c *Clients) applyOne(ctx context.Context, object client.Object, options Ap
 		applyOptions = append(applyOptions, client.ForceOwnership)
 	}
 	if err := c.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(manifest), applyOptions...); err != nil {
-		return Applied{}, c.applyError(name, manifest.GetNamespace(), err)
+		return Applied{}, c.applyError(name, manifest.GetNamespace(), options, err)
 	}
 	return Applied{Name: name, Change: changeOf(found, before, manifest), Object: manifest}, nil
 }
@@ -135,16 +139,16 @@ func (c *Clients) kindError(gvk schema.GroupVersionKind, err error) error {
 	}
 	failure := fail.Failed("the cluster does not serve %s of %s", gvk.Kind, gvk.GroupVersion())
 	if gvk.Group == v1alpha1Group {
-		return failure.WithFix("install the CRDs of kgateway's API (kubectl tlsgw dev-up brings them), or use --policy BackendTLSPolicy with a svc/ target")
+		return failure.WithFix("kubectl tlsgw install    # or use --policy BackendTLSPolicy with a svc/ target")
 	}
 	if gvk.Group == gatewayGroup {
-		return failure.WithFix("install Gateway API v1.4 or later, standard channel (kubectl tlsgw dev-up brings it)")
+		return failure.WithFix("kubectl tlsgw install    # it brings Gateway API too, v1.4 or later of which is needed")
 	}
 	return failure
 }
 
 // applyError names the other field manager of a conflict, and the fields.
-func (c *Clients) applyError(name, namespace string, err error) error {
+func (c *Clients) applyError(name, namespace string, options ApplyOptions, err error) error {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok {
 		return c.Explain(fmt.Errorf("apply %s: %w", name, err))
@@ -157,7 +161,7 @@ func (c *Clients) applyError(name, namespace string, err error) error {
 				failure = failure.WithDetail("%s: %s", cause.Field, cause.Message)
 			}
 		}
-		return failure.WithFix("choose another name with --name, or take the fields over with --force")
+		return failure.WithFix("%s", cmp.Or(options.ConflictFix, "choose another name with --name, or take the fields over with --force"))
 	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), "namespaces"):
 		return fail.Failed("namespace %s does not exist", namespace).WithFix("kubectl create namespace %s", namespace)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):

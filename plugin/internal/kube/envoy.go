@@ -19,10 +19,6 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
-// labelGatewayName is what Gateway API's GEP-1762 puts on the resources of a
-// Gateway that is deployed in the cluster.
-const labelGatewayName = "gateway.networking.k8s.io/gateway-name"
-
 // adminTimeout bounds one request to an admin interface.
 const adminTimeout = 10 * time.Second
 
@@ -63,8 +59,8 @@ func (c *Clients) EnvoyAdmin(ctx context.Context, gateway *gatewayv1.Gateway) ([
 	}
 	if len(pods) == 0 {
 		return nil, fail.Unreachable("gateway %s/%s has no running Envoy: no ready pod has label %s=%s",
-			gateway.Namespace, gateway.Name, labelGatewayName, gateway.Name).
-			WithFix("kubectl get pods -n %s -l %s=%s", gateway.Namespace, labelGatewayName, gateway.Name)
+			gateway.Namespace, gateway.Name, contract.LabelGatewayName, gateway.Name).
+			WithFix("kubectl get pods -n %s -l %s=%s", gateway.Namespace, contract.LabelGatewayName, gateway.Name)
 	}
 	admins := make([]Admin, 0, len(pods))
 	for _, pod := range pods {
@@ -120,7 +116,7 @@ func (c *Clients) hostDialer(host string, port int32, via string) *Dialer {
 func (c *Clients) gatewayPods(ctx context.Context, gateway *gatewayv1.Gateway) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	err := c.Client.List(ctx, &pods, client.InNamespace(gateway.Namespace),
-		client.MatchingLabels{labelGatewayName: gateway.Name})
+		client.MatchingLabels{contract.LabelGatewayName: gateway.Name})
 	if err != nil {
 		return nil, c.Explain(fmt.Errorf("list pods of gateway %s/%s: %w", gateway.Namespace, gateway.Name, err))
 	}
@@ -134,7 +130,7 @@ func (c *Clients) gatewayPods(ctx context.Context, gateway *gatewayv1.Gateway) (
 func (c *Clients) gatewayServices(ctx context.Context, gateway *gatewayv1.Gateway) []corev1.Service {
 	var labelled corev1.ServiceList
 	if err := c.Client.List(ctx, &labelled, client.InNamespace(gateway.Namespace),
-		client.MatchingLabels{labelGatewayName: gateway.Name}); err == nil && len(labelled.Items) > 0 {
+		client.MatchingLabels{contract.LabelGatewayName: gateway.Name}); err == nil && len(labelled.Items) > 0 {
 		return labelled.Items
 	}
 	own := corev1.Service{}

@@ -50,11 +50,8 @@ func (c *Clients) DialPod(ctx context.Context, namespace, pod string, port int32
 }
 
 func (c *Clients) forwarder(namespace, pod string) (httpstream.Dialer, error) {
-	config := rest.CopyConfig(c.Config)
+	config := c.coreConfig()
 	config.Timeout = 0 // would end the connection, not the attempt
-	config.GroupVersion = &corev1.SchemeGroupVersion
-	config.APIPath = "/api"
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	restClient, err := rest.RESTClientFor(config)
 	if err != nil {
 		return nil, err
@@ -73,6 +70,17 @@ func (c *Clients) forwarder(namespace, pod string) (httpstream.Dialer, error) {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
+
+// coreConfig is for requests to subresources, which typed clients do not know.
+func (c *Clients) coreConfig() *rest.Config {
+	config := rest.CopyConfig(c.Config)
+	config.GroupVersion = &corev1.SchemeGroupVersion
+	config.APIPath = "/api"
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	return config
+}
+
+func (c *Clients) coreREST() (*rest.RESTClient, error) { return rest.RESTClientFor(c.coreConfig()) }
 
 // dialWithin gives the dialer, which knows no context, one.
 func dialWithin(ctx context.Context, dialer httpstream.Dialer) (httpstream.Connection, error) {
