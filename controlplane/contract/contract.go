@@ -76,6 +76,10 @@ const (
 	// Gateway (GEP-1762).
 	LabelGatewayName      = "gateway.networking.k8s.io/gateway-name"
 	LabelGatewayClassName = "gateway.networking.k8s.io/gateway-class-name"
+	// LabelReplicaReport marks the ConfigMap in which a replica of the
+	// controller reports what its proxies have answered. The controller does
+	// not read it as configuration.
+	LabelReplicaReport = "tlsgw.dev/replica-report"
 
 	// AnnotationCASource says where a copied CA bundle came from, as
 	// "KIND/NAME:KEY" in the same namespace.

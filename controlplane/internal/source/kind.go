@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +17,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
 
@@ -58,6 +61,12 @@ func kinds() []*kind {
 		// Helm keeps whole releases in Secrets; nothing refers to those.
 		Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
 	}
+	configMaps := cache.ByObject{
+		Transform: trim,
+		// What replicas report to each other changes often and configures
+		// nothing.
+		Label: without(contract.LabelReplicaReport),
+	}
 	return []*kind{
 		{object: &gatewayv1.GatewayClass{}, options: everything, status: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.GatewayClass { return &s.GatewayClasses })},
@@ -81,9 +90,19 @@ func kinds() []*kind {
 			fill: into(func(s *snapshot.Snapshot) *[]*discoveryv1.EndpointSlice { return &s.EndpointSlices })},
 		{object: &corev1.Secret{}, options: secrets,
 			fill: into(func(s *snapshot.Snapshot) *[]*corev1.Secret { return &s.Secrets })},
-		{object: &corev1.ConfigMap{}, options: everything,
+		{object: &corev1.ConfigMap{}, options: configMaps,
 			fill: into(func(s *snapshot.Snapshot) *[]*corev1.ConfigMap { return &s.ConfigMaps })},
 	}
+}
+
+// without selects what does not have the label.
+func without(label string) labels.Selector {
+	requirement, err := labels.NewRequirement(label, selection.DoesNotExist, nil)
+	if err != nil {
+		// It is no label: nothing has it.
+		return labels.Everything()
+	}
+	return labels.NewSelector().Add(*requirement)
 }
 
 // oldGrants watches ReferenceGrants where the API server does not serve v1:
