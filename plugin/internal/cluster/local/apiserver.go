@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	"k8s.io/client-go/discovery"
 )
 
@@ -16,12 +18,12 @@ func (u *up) apiserver() part {
 		title: "kube-apiserver",
 		argv: []string{
 			u.kube.APIServer,
-			"--bind-address=" + loopback,
-			"--external-hostname=" + loopback,
+			"--bind-address=" + port.Loopback,
+			"--external-hostname=" + port.Loopback,
 			"--secure-port=" + strconv.Itoa(u.Ports.APIServer),
 			"--tls-cert-file=" + own.certificate, "--tls-private-key-file=" + own.key,
 			"--client-ca-file=" + u.dir.pair(clusterCA).certificate,
-			"--etcd-servers=https://" + address(u.Ports.Etcd),
+			"--etcd-servers=https://" + port.Address(u.Ports.Etcd),
 			"--etcd-cafile=" + u.dir.pair(etcdCA).certificate,
 			"--etcd-certfile=" + etcd.certificate, "--etcd-keyfile=" + etcd.key,
 			"--authorization-mode=RBAC",
@@ -39,7 +41,7 @@ func (u *up) apiserver() part {
 			"--enable-priority-and-fairness=false",
 		},
 		inputs: []string{own.certificate, etcd.certificate, u.dir.pair(clusterCA).certificate},
-		ports:  []portUse{{number: u.Ports.APIServer}},
+		ports:  []port.Use{{Number: u.Ports.APIServer}},
 		check:  u.checkServing,
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/sample"
 )
 
@@ -30,7 +32,7 @@ func (u *up) backend(ctx context.Context) (part, error) {
 		name:   "sample",
 		title:  "the sample",
 		inputs: []string{server.CertificateFile, server.ClientCAFile},
-		ports:  []portUse{{number: server.Port}},
+		ports:  []port.Use{{Number: server.Port}},
 		check:  server.Check,
 	}
 	argv, input, err := u.nginx(ctx, server)

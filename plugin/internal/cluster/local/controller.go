@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
 )
 
 // controller runs this very binary.
@@ -13,12 +15,12 @@ func (u *up) controller() part {
 	argv := []string{
 		u.driver.Executable, "controller",
 		"--kubeconfig=" + u.dir.path("pki", controllerKubeconfig),
-		"--xds-address=" + address(u.Ports.XDS),
+		"--xds-address=" + port.Address(u.Ports.XDS),
 		"--xds-cert=" + own.certificate, "--xds-key=" + own.key,
 		"--xds-ca=" + u.dir.pair(xdsCA).certificate,
-		"--health-address=" + address(u.Ports.Health),
-		"--listen-address=" + loopback,
-		"--gateway-address=" + loopback,
+		"--health-address=" + port.Address(u.Ports.Health),
+		"--listen-address=" + port.Loopback,
+		"--gateway-address=" + port.Loopback,
 		// The sample is a process of this machine.
 		"--allow-loopback-backends",
 	}
@@ -31,7 +33,7 @@ func (u *up) controller() part {
 		title:  "the controller",
 		argv:   argv,
 		inputs: inputs,
-		ports:  []portUse{{number: u.Ports.XDS}, {number: u.Ports.Health}},
+		ports:  []port.Use{{Number: u.Ports.XDS}, {Number: u.Ports.Health}},
 		check:  u.checkController,
 	}
 }
@@ -40,7 +42,7 @@ func (u *up) controller() part {
 const controllerKubeconfig = "controller.kubeconfig"
 
 func (u *up) checkController(ctx context.Context) error {
-	if _, err := get(ctx, &http.Transport{DisableKeepAlives: true}, "http://"+address(u.Ports.Health)+"/readyz"); err != nil {
+	if _, err := get(ctx, &http.Transport{DisableKeepAlives: true}, "http://"+port.Address(u.Ports.Health)+"/readyz"); err != nil {
 		return err
 	}
 	return u.checkXDS(ctx)
@@ -49,7 +51,7 @@ func (u *up) checkController(ctx context.Context) error {
 // checkXDS asks whether the controller listens, which it does before it
 // serves.
 func (u *up) checkXDS(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address(u.Ports.XDS))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", port.Address(u.Ports.XDS))
 	if err != nil {
 		return fmt.Errorf("connect to xDS: %w", err)
 	}

@@ -6,6 +6,9 @@ import (
 	"net"
 	"os"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
@@ -99,7 +102,7 @@ type authority struct {
 // authorities are three that do not trust one another: a certificate of one is
 // worth nothing with the others.
 func authorities() []authority {
-	loopbackIP := []net.IP{net.ParseIP(loopback)}
+	loopbackIP := []net.IP{net.ParseIP(port.Loopback)}
 	controller := "system:serviceaccount:" + contract.SystemNamespace + ":" + contract.ControllerServiceAccount
 	return []authority{
 		{clusterCA, map[string]pki.Spec{
@@ -160,7 +163,7 @@ func (s stateDir) kubeconfigFor(name, contextName string, apiserver int) ([]byte
 			return nil, fmt.Errorf("make kubeconfig: %w", err)
 		}
 	}
-	return encodeKubeconfig(newKubeconfig(contextName, "https://"+address(apiserver), content[0], content[1], content[2]))
+	return kubeconfig.Encode(kubeconfig.New(contextName, "https://"+port.Address(apiserver), content[0], content[1], content[2]))
 }
 
 // ensureSample makes the sample's certificates, unless those that are there

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 )
 
 // Down implements cluster.Driver.
@@ -20,7 +20,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 		return false, err
 	}
 	defer release()
-	if _, err := os.Stat(string(dir)); errors.Is(err, os.ErrNotExist) {
+	if !dir.Exists() {
 		return false, nil
 	}
 	// Without readable settings the processes can still be stopped.
@@ -64,26 +64,23 @@ func (r removal) title() string {
 // rest is what was removed beside the processes.
 func (r removal) rest(contextName string, dir stateDir) string {
 	if r.context {
-		return fmt.Sprintf("Removed context %s and %s.", contextName, dir)
+		return fmt.Sprintf("Removed context %s and %s.", contextName, dir.Dir)
 	}
-	return fmt.Sprintf("Removed %s.", dir)
+	return fmt.Sprintf("Removed %s.", dir.Dir)
 }
 
 // remove stops every recorded process, then takes away the context and the
 // folder. The folder goes last: while it is there, dev-down can be repeated.
-func (s stateDir) remove(ctx context.Context, contextName string, k kubeconfig) (removal, error) {
+func (s stateDir) remove(ctx context.Context, contextName string, k kubeconfig.Change) (removal, error) {
 	var removed removal
 	var err error
 	if removed.stopped, err = s.stopAll(ctx); err != nil {
 		return removed, err
 	}
-	if removed.current, removed.context, err = k.remove(ctx, contextName); err != nil {
+	if removed.current, removed.context, err = k.Remove(ctx, contextName); err != nil {
 		return removed, err
 	}
-	if err := os.RemoveAll(string(s)); err != nil {
-		return removed, fmt.Errorf("remove state: %w", err)
-	}
-	return removed, nil
+	return removed, s.Remove()
 }
 
 func (s stateDir) stopAll(ctx context.Context) ([]string, error) {

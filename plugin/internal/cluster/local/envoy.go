@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/bootstrap"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
@@ -16,7 +18,7 @@ func (u *up) envoy() (part, error) {
 	own, ca := u.dir.pair(xdsClientCert), u.dir.pair(xdsCA).certificate
 	config, err := bootstrap.JSON(bootstrap.Options{
 		Namespace: contract.DevGatewayNamespace, Gateway: contract.DevGatewayName,
-		XDSHost: loopback, XDSPort: uint16(u.Ports.XDS), // #nosec G115 -- ports fit
+		XDSHost: port.Loopback, XDSPort: uint16(u.Ports.XDS), // #nosec G115 -- ports fit
 		CAFile: ca, CertificateFile: own.certificate, KeyFile: own.key,
 		AdminPort: uint16(u.AdminPort), // #nosec G115 -- ports fit
 	})
@@ -38,7 +40,7 @@ func (u *up) envoy() (part, error) {
 			"--concurrency", "2",
 		},
 		inputs: []string{u.dir.path("envoy", "bootstrap.json"), own.certificate, ca},
-		ports:  []portUse{{number: u.AdminPort, flag: "--admin-port"}, {number: u.HTTPPort, flag: "--http-port"}},
+		ports:  []port.Use{{Number: u.AdminPort, Flag: "--admin-port"}, {Number: u.HTTPPort, Flag: "--http-port"}},
 		check:  u.checkEnvoy,
 	}, nil
 }
@@ -46,7 +48,7 @@ func (u *up) envoy() (part, error) {
 // checkEnvoy asks whether Envoy has its first configuration and still has its
 // control plane.
 func (u *up) checkEnvoy(ctx context.Context) error {
-	admin := "http://" + address(u.AdminPort)
+	admin := "http://" + port.Address(u.AdminPort)
 	transport := &http.Transport{DisableKeepAlives: true}
 	if _, err := get(ctx, transport, admin+"/ready"); err != nil {
 		return err
@@ -64,7 +66,7 @@ func (u *up) checkEnvoy(ctx context.Context) error {
 
 // checkGateway asks for any answer at the Gateway's port.
 func (u *up) checkGateway(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address(u.HTTPPort)+"/", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+port.Address(u.HTTPPort)+"/", nil)
 	if err != nil {
 		return fmt.Errorf("ask the gateway: %w", err)
 	}

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
 )
 
 func (u *up) etcd() part {
-	client, peer := "https://"+address(u.Ports.Etcd), "https://"+address(u.Ports.EtcdPeer)
+	client, peer := "https://"+port.Address(u.Ports.Etcd), "https://"+port.Address(u.Ports.EtcdPeer)
 	own, ca := u.dir.pair(etcdCert), u.dir.pair(etcdCA).certificate
 	return part{
 		name:  "etcd",
@@ -38,7 +40,7 @@ func (u *up) etcd() part {
 			"--heartbeat-interval=20", "--election-timeout=100",
 		},
 		inputs: []string{own.certificate, ca},
-		ports:  []portUse{{number: u.Ports.Etcd}, {number: u.Ports.EtcdPeer}},
+		ports:  []port.Use{{Number: u.Ports.Etcd}, {Number: u.Ports.EtcdPeer}},
 		check:  func(ctx context.Context) error { return u.checkEtcd(ctx, client+"/health") },
 	}
 }

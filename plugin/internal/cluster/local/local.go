@@ -10,15 +10,13 @@
 package local
 
 import (
-	"fmt"
+	"context"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 )
 
 // Driver makes dev clusters out of processes.
@@ -45,52 +43,24 @@ func (*Driver) Name() string { return cluster.DriverLocal }
 
 func (d *Driver) finder() binaries.Finder { return binaries.Finder{Getenv: d.Getenv} }
 
-// stateDir is the folder that holds everything of one cluster. It is 0700,
-// files with keys are 0600.
-type stateDir string
-
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-)
-
-// root is the folder of all clusters, as the XDG base directory specification
-// has it.
-func (d *Driver) root() (string, error) {
-	if dir := d.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "kubectl-tlsgw"), nil
-	}
-	if home := d.Getenv("HOME"); home != "" {
-		return filepath.Join(home, ".local", "state", "kubectl-tlsgw"), nil
-	}
-	return "", fail.Failed("no folder to keep the state of a dev cluster in: neither HOME nor XDG_STATE_HOME is set")
+// Exists implements cluster.Driver.
+func (d *Driver) Exists(_ context.Context, name string) (bool, error) {
+	dir, err := state.DirOf(d.Getenv, d.Name(), name)
+	return dir.Exists(), err
 }
 
-func (s stateDir) path(elem ...string) string {
-	return filepath.Join(append([]string{string(s)}, elem...)...)
-}
+// stateDir is the folder that holds everything of one cluster.
+type stateDir struct{ state.Dir }
+
+func (s stateDir) path(elem ...string) string { return s.Path(elem...) }
 
 func (s stateDir) log(part string) string    { return s.path("log", part+".log") }
 func (s stateDir) record(part string) string { return s.path("run", part+".json") }
 
 // make creates the folder and those in it.
 func (s stateDir) make() error {
-	for _, dir := range []string{"log", "run", "pki", "etcd", "envoy", "sample"} {
-		if err := os.MkdirAll(s.path(dir), dirMode); err != nil {
-			return fmt.Errorf("make the state folder: %w", err)
-		}
-	}
-	return nil
+	return s.Make("log", "run", "pki", "etcd", "envoy", "sample")
 }
 
 // write puts a file into the folder at once or not at all.
-func (s stateDir) write(content []byte, elem ...string) error {
-	path := s.path(elem...)
-	if err := os.WriteFile(path+".new", content, fileMode); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return nil
-}
+func (s stateDir) write(content []byte, elem ...string) error { return s.Write(content, elem...) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,8 +53,8 @@ func (u *up) ensureGateway(ctx context.Context) error {
 	objects, err := templates.Gateway(templates.GatewayValues{
 		Port: int32(u.HTTPPort), // #nosec G115 -- ports fit
 		Annotations: map[string]string{
-			contract.AnnotationEnvoyAdmin:   address(u.AdminPort),
-			contract.AnnotationEnvoyAddress: loopback,
+			contract.AnnotationEnvoyAdmin:   port.Address(u.AdminPort),
+			contract.AnnotationEnvoyAddress: port.Loopback,
 		},
 	})
 	if err != nil {

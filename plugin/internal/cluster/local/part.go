@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
@@ -38,7 +40,7 @@ type part struct {
 	argv  []string
 	// inputs are the files that it reads when it starts.
 	inputs []string
-	ports  []portUse
+	ports  []port.Use
 	// check is nil when the part does its work.
 	check func(context.Context) error
 }
@@ -108,8 +110,8 @@ func (u *up) restart(ctx context.Context, p part, old daemon.Record, fingerprint
 }
 
 func (u *up) start(ctx context.Context, p part, fingerprint, reason string) (*running, error) {
-	for _, port := range p.ports {
-		if err := port.awaitFree(ctx); err != nil {
+	for _, use := range p.ports {
+		if err := use.AwaitFree(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -2,10 +2,6 @@ package local
 
 import (
 	"crypto/rand"
-	"errors"
-	"fmt"
-	"net"
-	"os"
 	"strings"
 	"testing"
 
@@ -28,27 +24,6 @@ func TestPortsAreFreeAndDifferent(t *testing.T) {
 		if port < firstPort || port >= endPort {
 			t.Errorf("port %d is out of range", port)
 		}
-	}
-}
-
-func TestTakenPortNamesItsHolder(t *testing.T) {
-	t.Parallel()
-	l, err := listen(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	port := l.Addr().(*net.TCPAddr).Port
-	err = portUse{port, "--http-port"}.checkFree(t.Context())
-	failure, ok := errors.AsType[*fail.Error](err)
-	if !ok {
-		t.Fatalf("checkFree() = %v", err)
-	}
-	if want := fmt.Sprintf("(pid %d)", os.Getpid()); !strings.Contains(failure.Error(), want) {
-		t.Errorf("%q lacks %q", failure, want)
-	}
-	if !strings.Contains(failure.Fix, "--http-port") {
-		t.Errorf("the fix is %q", failure.Fix)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
@@ -17,16 +18,16 @@ const settingsFile = "settings.json"
 // settings are what a later dev-up or dev-down must know of a cluster.
 type settings struct {
 	// Complete is set once the cluster was up as a whole.
-	Complete     bool          `json:"complete"`
-	HTTPPort     int           `json:"httpPort"`
-	AdminPort    int           `json:"adminPort"`
-	Ports        ports         `json:"ports"`
-	GatewayAPI   string        `json:"gatewayAPI"`
-	Sample       bool          `json:"sample"`
-	Break        cluster.Break `json:"break"`
-	SystemCAFile string        `json:"systemCAFile,omitempty"`
-	Kubeconfig   kubeconfig    `json:"kubeconfig"`
-	Programs     programs      `json:"programs"`
+	Complete     bool              `json:"complete"`
+	HTTPPort     int               `json:"httpPort"`
+	AdminPort    int               `json:"adminPort"`
+	Ports        ports             `json:"ports"`
+	GatewayAPI   string            `json:"gatewayAPI"`
+	Sample       bool              `json:"sample"`
+	Break        cluster.Break     `json:"break"`
+	SystemCAFile string            `json:"systemCAFile,omitempty"`
+	Kubeconfig   kubeconfig.Change `json:"kubeconfig"`
+	Programs     programs          `json:"programs"`
 }
 
 // programs are the paths of what the cluster runs.

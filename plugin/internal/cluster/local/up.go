@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -16,7 +15,9 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/templates"
@@ -73,24 +74,12 @@ func (d *Driver) Up(ctx context.Context, options cluster.Options, steps *cluster
 // open takes the lock of the cluster and gives its folder, which need not
 // exist.
 func (d *Driver) open(ctx context.Context, name string, steps *cluster.Steps) (stateDir, func(), error) {
-	root, err := d.root()
+	dir, err := state.DirOf(d.Getenv, d.Name(), name)
 	if err != nil {
-		return "", nil, err
+		return stateDir{}, nil, err
 	}
-	if err := os.MkdirAll(root, dirMode); err != nil {
-		return "", nil, fmt.Errorf("make the state folder: %w", err)
-	}
-	dir := stateDir(root).path(name)
-	lock, err := daemon.Acquire(ctx, dir+".lock", func() {
-		steps.Say("Another dev-up or dev-down of %q is running: waiting for it.", name)
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	return stateDir(dir), func() {
-		_ = lock.Release()  // it ends with this process anyway
-		_ = os.Remove(root) // only when no cluster is left
-	}, nil
+	release, err := state.Lock(ctx, d.Getenv, name, steps)
+	return stateDir{dir}, release, err
 }
 
 // prepare decides everything that can be decided before anything is written
@@ -120,15 +109,15 @@ func (u *up) prepare(ctx context.Context) (err error) {
 
 // chooseOwn makes the choices that a cluster keeps for its life.
 func (u *up) chooseOwn(ctx context.Context) (err error) {
-	for _, port := range []portUse{{u.HTTPPort, "--http-port"}, {u.AdminPort, "--admin-port"}} {
-		if err := port.checkFree(ctx); err != nil {
+	for _, use := range []port.Use{{Number: u.HTTPPort, Flag: "--http-port"}, {Number: u.AdminPort, Flag: "--admin-port"}} {
+		if err := use.CheckFree(ctx); err != nil {
 			return err
 		}
 	}
 	if u.Ports, err = choosePorts(ctx, u.driver.Rand); err != nil {
 		return err
 	}
-	u.Kubeconfig.Files, err = u.driver.kubeconfigFiles(u.options.Kubeconfig)
+	u.Kubeconfig.Files, err = kubeconfig.Files(u.driver.Getenv, u.options.Kubeconfig)
 	return err
 }
 
@@ -285,7 +274,7 @@ func (u *up) finish(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read kubeconfig of the dev cluster: %w", err)
 	}
-	there, _, err := u.Kubeconfig.installed(u.contextName(), ours)
+	there, _, err := u.Kubeconfig.Installed(u.contextName(), ours)
 	if err != nil {
 		return err
 	}
@@ -297,14 +286,14 @@ func (u *up) finish(ctx context.Context) error {
 	if !there {
 		// What undoes it is saved first, so that nothing stays behind
 		// whenever this command ends.
-		if err := u.Kubeconfig.plan(u.contextName()); err != nil {
+		if err := u.Kubeconfig.Plan(u.contextName()); err != nil {
 			return err
 		}
 	}
 	if err := u.save(u.dir); err != nil || there {
 		return err
 	}
-	return u.Kubeconfig.install(ctx, u.contextName(), ours)
+	return u.Kubeconfig.Install(ctx, u.contextName(), ours)
 }
 
 func (u *up) summary() (cluster.Summary, error) {
@@ -312,7 +301,7 @@ func (u *up) summary() (cluster.Summary, error) {
 	if err != nil {
 		return cluster.Summary{}, fmt.Errorf("read kubeconfig of the dev cluster: %w", err)
 	}
-	_, current, err := u.Kubeconfig.installed(u.contextName(), ours)
+	_, current, err := u.Kubeconfig.Installed(u.contextName(), ours)
 	return cluster.Summary{
 		Context: u.contextName(), Current: current, Changed: u.changed, Created: !u.found, Sample: u.Sample,
 	}, err

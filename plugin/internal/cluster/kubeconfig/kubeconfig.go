@@ -1,4 +1,7 @@
-package local
+// Package kubeconfig adds a dev cluster's context to the user's kubeconfig, and
+// takes it away so that the file is as it was. A Change says which files, and
+// how to undo it; it is kept with the cluster's settings.
+package kubeconfig
 
 import (
 	"context"
@@ -13,8 +16,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// kubeconfig is what was done to the user's kubeconfig, and how to undo it.
-type kubeconfig struct {
+// Change is what was done to the user's kubeconfig, and how to undo it.
+type Change struct {
 	// Files are the user's kubeconfig files, in kubectl's precedence.
 	Files []string `json:"files"`
 	// Previous was the current context before ours.
@@ -23,16 +26,17 @@ type kubeconfig struct {
 	Created string `json:"created,omitempty"`
 }
 
-// kubeconfigFiles are the files that kubectl would use.
-func (d *Driver) kubeconfigFiles(explicit string) ([]string, error) {
+// Files are the files that kubectl would use, as absolute paths: explicit alone
+// unless it is empty.
+func Files(getenv func(string) string, explicit string) ([]string, error) {
 	if explicit != "" {
 		return absolute([]string{explicit})
 	}
-	if list := d.Getenv(clientcmd.RecommendedConfigPathEnvVar); list != "" {
+	if list := getenv(clientcmd.RecommendedConfigPathEnvVar); list != "" {
 		files := filepath.SplitList(list)
 		return absolute(slices.DeleteFunc(files, func(f string) bool { return f == "" }))
 	}
-	home := d.Getenv("HOME")
+	home := getenv("HOME")
 	if home == "" {
 		return nil, errors.New("find kubeconfig: neither KUBECONFIG nor HOME is set")
 	}
@@ -107,8 +111,8 @@ func (a access) modify(ctx context.Context, change func(*clientcmdapi.Config)) e
 	return nil
 }
 
-// plan remembers how to undo what install will do.
-func (k *kubeconfig) plan(name string) error {
+// Plan remembers how to undo what Install will do to the context of that name.
+func (k *Change) Plan(name string) error {
 	files := access(k.Files)
 	if target := files.GetDefaultFilename(); !exists(target) {
 		k.Created = target
@@ -128,8 +132,9 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// install adds the context and makes it current.
-func (k *kubeconfig) install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
+// Install adds the context of that name, and its cluster and user, from ours,
+// and makes it current.
+func (k *Change) Install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
 	return access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
 		// Each replaces a stanza of the same name in the file where that is.
 		cluster, user, entry := *ours.Clusters[name], *ours.AuthInfos[name], *ours.Contexts[name]
@@ -148,9 +153,9 @@ func (k *kubeconfig) install(ctx context.Context, name string, ours *clientcmdap
 	})
 }
 
-// installed tells whether the context is there as it should be, and whether
+// Installed tells whether the context is there as it should be, and whether
 // it is the current one.
-func (k *kubeconfig) installed(name string, ours *clientcmdapi.Config) (there, current bool, err error) {
+func (k *Change) Installed(name string, ours *clientcmdapi.Config) (there, current bool, err error) {
 	config, err := access(k.Files).GetStartingConfig()
 	if err != nil {
 		return false, false, err
@@ -166,10 +171,10 @@ func (k *kubeconfig) installed(name string, ours *clientcmdapi.Config) (there, c
 	return there, config.CurrentContext == name, nil
 }
 
-// remove takes the context away and makes the one before it current again, if
+// Remove takes the context away and makes the one before it current again, if
 // ours still is. It returns the context that is current afterwards, and
 // whether it had to change anything.
-func (k *kubeconfig) remove(ctx context.Context, name string) (current string, changed bool, err error) {
+func (k *Change) Remove(ctx context.Context, name string) (current string, changed bool, err error) {
 	if len(k.Files) == 0 {
 		return "", false, nil
 	}
@@ -202,8 +207,8 @@ func (k *kubeconfig) remove(ctx context.Context, name string) (current string, c
 	return current, changed, nil
 }
 
-// newKubeconfig is a kubeconfig for one user of the cluster.
-func newKubeconfig(name, server string, ca, certificate, key []byte) *clientcmdapi.Config {
+// New is a kubeconfig for one user of a cluster, with PEM.
+func New(name, server string, ca, certificate, key []byte) *clientcmdapi.Config {
 	config := clientcmdapi.NewConfig()
 	config.Clusters[name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate, ClientKeyData: key}
@@ -212,7 +217,8 @@ func newKubeconfig(name, server string, ca, certificate, key []byte) *clientcmda
 	return config
 }
 
-func encodeKubeconfig(config *clientcmdapi.Config) ([]byte, error) {
+// Encode writes a kubeconfig as YAML.
+func Encode(config *clientcmdapi.Config) ([]byte, error) {
 	encoded, err := clientcmd.Write(*config)
 	if err != nil {
 		return nil, fmt.Errorf("encode kubeconfig: %w", err)

@@ -1,4 +1,4 @@
-package local
+package kubeconfig
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ func read(t *testing.T, path string) string {
 func put(t *testing.T, content string, elem ...string) string {
 	t.Helper()
 	path := filepath.Join(elem...)
-	if err := os.WriteFile(path, []byte(content), fileMode); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -48,7 +48,7 @@ func put(t *testing.T, content string, elem ...string) string {
 
 func TestKubeconfigIsAsBeforeAfterwards(t *testing.T) {
 	t.Parallel()
-	ours := newKubeconfig("tlsgw-local", "https://127.0.0.1:6443", []byte("ca"), []byte("cert"), []byte("key"))
+	ours := New("tlsgw-local", "https://127.0.0.1:6443", []byte("ca"), []byte("cert"), []byte("key"))
 	// As it is when it was read from a file of its own.
 	ours.Clusters["tlsgw-local"].LocationOfOrigin = "/nonexistent/file"
 	tests := map[string]func(t *testing.T, dir string) []string{
@@ -68,14 +68,14 @@ func TestKubeconfigIsAsBeforeAfterwards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			k := kubeconfig{Files: files(t, dir)}
+			k := Change{Files: files(t, dir)}
 			before := contents(t, dir)
 			for range 2 { // a second time must not make ours the previous one
-				if err := errors.Join(k.plan("tlsgw-local"), k.install(t.Context(), "tlsgw-local", ours)); err != nil {
+				if err := errors.Join(k.Plan("tlsgw-local"), k.Install(t.Context(), "tlsgw-local", ours)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			there, current, err := k.installed("tlsgw-local", ours)
+			there, current, err := k.Installed("tlsgw-local", ours)
 			if !there || !current || err != nil {
 				t.Errorf("installed() = %v, %v, %v", there, current, err)
 			}
@@ -86,13 +86,13 @@ func TestKubeconfigIsAsBeforeAfterwards(t *testing.T) {
 			if rest, err := clientcmd.NewDefaultClientConfig(*merged, nil).ClientConfig(); err != nil || rest.Host != "https://127.0.0.1:6443" {
 				t.Errorf("kubectl would use %v, %v", rest, err)
 			}
-			if _, changed, err := k.remove(t.Context(), "tlsgw-local"); !changed || err != nil {
+			if _, changed, err := k.Remove(t.Context(), "tlsgw-local"); !changed || err != nil {
 				t.Errorf("remove() = %v, %v", changed, err)
 			}
 			if diff := cmp.Diff(before, contents(t, dir)); diff != "" {
 				t.Errorf("kubeconfig is not as before (-before +after):\n%s", diff)
 			}
-			if _, changed, err := k.remove(t.Context(), "tlsgw-local"); changed || err != nil {
+			if _, changed, err := k.Remove(t.Context(), "tlsgw-local"); changed || err != nil {
 				t.Errorf("second remove() = %v, %v", changed, err)
 			}
 		})
@@ -118,16 +118,16 @@ func contents(t *testing.T, dir string) map[string]string {
 func TestKubeconfigKeepsWhatTheUserDidSince(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	k := kubeconfig{Files: []string{filepath.Join(dir, "config")}}
-	ours := newKubeconfig("tlsgw-local", "https://127.0.0.1:6443", nil, nil, nil)
-	if err := errors.Join(k.plan("tlsgw-local"), k.install(t.Context(), "tlsgw-local", ours)); err != nil {
+	k := Change{Files: []string{filepath.Join(dir, "config")}}
+	ours := New("tlsgw-local", "https://127.0.0.1:6443", nil, nil, nil)
+	if err := errors.Join(k.Plan("tlsgw-local"), k.Install(t.Context(), "tlsgw-local", ours)); err != nil {
 		t.Fatal(err)
 	}
 	put(t, theirs, dir, "config") // the user has replaced it meanwhile
-	if there, _, err := k.installed("tlsgw-local", ours); there || err != nil {
+	if there, _, err := k.Installed("tlsgw-local", ours); there || err != nil {
 		t.Errorf("installed() = %v, %v", there, err)
 	}
-	current, changed, err := k.remove(t.Context(), "tlsgw-local")
+	current, changed, err := k.Remove(t.Context(), "tlsgw-local")
 	if current != "theirs" || changed || err != nil {
 		t.Errorf("remove() = %q, %v, %v", current, changed, err)
 	}
@@ -150,8 +150,7 @@ func TestKubeconfigFiles(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := &Driver{Getenv: func(name string) string { return tt.env[name] }}
-			got, err := d.kubeconfigFiles(tt.explicit)
+			got, err := Files(func(name string) string { return tt.env[name] }, tt.explicit)
 			if err != nil {
 				t.Fatal(err)
 			}
