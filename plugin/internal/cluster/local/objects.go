@@ -25,7 +25,7 @@ func (u *up) applyBase(ctx context.Context) error {
 	if err := u.ensureDefinitions(ctx, definitions); err != nil {
 		return err
 	}
-	objects, err := templates.Controller()
+	objects, err := templates.ControllerAccess()
 	if err != nil {
 		return err
 	}
