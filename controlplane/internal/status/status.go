@@ -39,7 +39,10 @@ type Options struct {
 	ControllerName string
 	// Workers write at the same time. Zero means 16.
 	Workers int
-	Clock   clock.PassiveClock
+	// Wrote is told of every write; its error is nil for one that succeeded.
+	// Nil: nobody is.
+	Wrote func(kind string, err error)
+	Clock clock.PassiveClock
 	Log     logr.Logger
 }
 
@@ -186,6 +189,9 @@ func (w *Writer) write(ctx context.Context, ref ir.Ref) {
 		return
 	}
 	err := w.patch(ctx, ref, object, change)
+	if w.options.Wrote != nil {
+		w.options.Wrote(ref.Kind, err)
+	}
 	switch {
 	case err == nil:
 		w.queue.Forget(ref)

@@ -128,6 +128,7 @@ func (d *deltaStream) Send(response *discoveryv3.DeltaDiscoveryResponse) error {
 		if err := d.deltaServerStream.Send(part); err != nil {
 			return err
 		}
+		d.stream.sent(k)
 	}
 	if k == clusters {
 		d.nudge()

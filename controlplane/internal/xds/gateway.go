@@ -49,6 +49,7 @@ type gateway struct {
 type publication struct {
 	revision  uint64
 	resources *envoy.Resources
+	at        time.Time
 }
 
 // difference is what must change in a cache.
@@ -75,7 +76,7 @@ func newGateway(name ir.Name, o Options, changed func()) *gateway {
 // publish makes the resources the target, after any call before it.
 func (g *gateway) publish(revision uint64, r *envoy.Resources) {
 	g.mu.Lock()
-	g.pending = &publication{revision: revision, resources: r}
+	g.pending = &publication{revision: revision, resources: r, at: time.Now()}
 	g.mu.Unlock()
 	g.poke()
 }
@@ -123,6 +124,7 @@ func (g *gateway) take() {
 		g.log.Error(err, "Resources cannot be encoded", "revision", pending.revision)
 		return
 	}
+	next.published = pending.at
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.target = next

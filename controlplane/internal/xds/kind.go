@@ -3,6 +3,7 @@ package xds
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
@@ -75,7 +76,9 @@ type versioned struct {
 // target is what a Gateway's proxies shall run.
 type target struct {
 	revision uint64
-	sets     [kindCount]map[string]versioned
+	// published is when Publish was called.
+	published time.Time
+	sets      [kindCount]map[string]versioned
 }
 
 // newTarget hashes the resources. Those that are the same value as before are

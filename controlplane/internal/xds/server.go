@@ -54,7 +54,7 @@ const (
 	keepaliveTime, keepaliveTimeout = 20 * time.Second, 10 * time.Second
 	// minClientPing allows the pings of the bootstrap's keepalive.
 	minClientPing = 10 * time.Second
-	// drainTimeout bounds a graceful stop.
+	// drainTimeout bounds how long streams that were ended may take to end.
 	drainTimeout = 2 * time.Second
 )
 
@@ -69,9 +69,38 @@ type Options struct {
 	// RemoveGrace passes between the moment when nothing uses a resource any
 	// more and its removal. Zero means 1 s.
 	RemoveGrace time.Duration
+	// DrainOver is the time over which the ends of the streams are spread when
+	// Serve ends, so that the proxies do not all come to another server at
+	// once. Zero ends them at once.
+	DrainOver time.Duration
+	// MaxAge is when, give or take a tenth, a proxy is asked to connect anew,
+	// so that proxies spread over servers that came later; MaxAgeGrace later it
+	// is made to. Zero lets connections be.
+	MaxAge, MaxAgeGrace time.Duration
+	// Observer is told what goes on. Nil: nobody is.
+	Observer Observer
 	// ServerOptions are added to the gRPC server's, for its statistics.
 	ServerOptions []grpc.ServerOption
 }
+
+// Observer counts. Its methods are called by many goroutines and must return
+// quickly.
+type Observer interface {
+	// Sent is called for every response to a proxy.
+	Sent(typeURL string)
+	// Answered is called for every answer to one.
+	Answered(typeURL string, accepted bool)
+	// Pushed is called when a change is first sent to a proxy that was there
+	// before, with the time since Publish.
+	Pushed(after time.Duration)
+}
+
+// nobody observes nothing.
+type nobody struct{}
+
+func (nobody) Sent(string)           { /* Nobody asks. */ }
+func (nobody) Answered(string, bool) { /* Nobody asks. */ }
+func (nobody) Pushed(time.Duration)  { /* Nobody asks. */ }
 
 // Server is an ADS server for many Gateways.
 type Server struct {
@@ -86,6 +115,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	gateways map[ir.Name]*running
+	// draining: no stream is admitted any more.
+	draining bool
 }
 
 // running is a gateway and the end of its run.
@@ -98,6 +129,9 @@ type running struct {
 func New(o Options) *Server {
 	o.AckTimeout = cmp.Or(o.AckTimeout, defaultAckTimeout)
 	o.RemoveGrace = cmp.Or(o.RemoveGrace, defaultRemoveGrace)
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Server{
 		options:  o,
@@ -117,8 +151,9 @@ func (s *Server) Close() {
 	s.runs.Wait()
 }
 
-// Serve answers proxies on the listener until the context ends; then it ends
-// their streams and closes the listener.
+// Serve answers proxies on the listener until the context ends; then it closes
+// the listener and ends the proxies' streams over DrainOver. They keep what they
+// have, and connect anew.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	tlsConfig, err := s.options.TLS.Config()
 	if err != nil {
@@ -127,10 +162,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(append(slices.Clone(s.options.ServerOptions),
 		grpc.Creds(credentials.NewTLS(tlsConfig)),
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: keepaliveTime, Timeout: keepaliveTimeout,
+			MaxConnectionAge: s.options.MaxAge, MaxConnectionAgeGrace: s.options.MaxAgeGrace,
+		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 	)...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, s)
+	s.admitting(true)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {
@@ -138,29 +177,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		server.Stop()
 		return fmt.Errorf("serve xDS: %w", err)
 	case <-ctx.Done():
-		s.disconnect()
-		drain(server)
+		s.drain(server)
 		if err := <-failed; err != nil {
 			return fmt.Errorf("stop serving xDS: %w", err)
 		}
 		return nil
 	}
-}
-
-// disconnect ends all streams.
-func (s *Server) disconnect() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, g := range s.gateways {
-		g.disconnect(errShutdown())
-	}
-}
-
-// drain stops gracefully, or else at once after drainTimeout.
-func drain(server *grpc.Server) {
-	stop := time.AfterFunc(drainTimeout, server.Stop)
-	defer stop.Stop()
-	server.GracefulStop()
 }
 
 // Publish makes r what the Gateway's proxies shall run. It never blocks; the
@@ -235,7 +257,11 @@ func (s *Server) admit(ctx context.Context, cancel context.CancelCauseFunc, node
 	}
 	s.mu.Lock()
 	g, ok := s.gateways[name]
+	draining := s.draining
 	s.mu.Unlock()
+	if draining {
+		return nil, errShutdown()
+	}
 	if !ok {
 		return nil, errUnpublished(name)
 	}

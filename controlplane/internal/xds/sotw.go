@@ -95,6 +95,7 @@ func (d *sotwStream) Send(response *discoveryv3.DiscoveryResponse) error {
 		if err := d.sotwServerStream.Send(part); err != nil {
 			return err
 		}
+		d.stream.sent(k)
 	}
 	if k == clusters {
 		d.requests.inject(&discoveryv3.DiscoveryRequest{

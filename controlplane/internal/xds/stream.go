@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"google.golang.org/genproto/googleapis/rpc/status"
@@ -26,6 +27,10 @@ type stream struct {
 	lagging bool
 	// acked is the highest revision that was answered in full.
 	acked uint64
+	// entered is when the proxy came, and pushed the revision of which it was
+	// sent something first.
+	entered time.Time
+	pushed  uint64
 	returning
 }
 
@@ -36,7 +41,7 @@ type tracked struct {
 }
 
 func newStream(g *gateway, peer string, cancel context.CancelCauseFunc) *stream {
-	s := &stream{gateway: g, peer: peer, cancel: cancel}
+	s := &stream{gateway: g, peer: peer, cancel: cancel, entered: time.Now()}
 	for k := range kindCount {
 		s.tracks[k] = &tracked{track: newTrack(k), stale: true}
 	}
@@ -108,6 +113,7 @@ func (s *stream) answered() bool {
 
 // answer notes an ACK or, with a detail, a NACK.
 func (s *stream) answer(k kind, nonce string, detail *status.Status) {
+	s.gateway.options.Observer.Answered(k.typeURL(), detail == nil)
 	s.change(k, func(t *track) {
 		if detail == nil {
 			t.accept(nonce)
@@ -118,6 +124,21 @@ func (s *stream) answer(k kind, nonce string, detail *status.Status) {
 				"peer", s.peer, "type", k.typeURL(), "names", guilty, "message", detail.GetMessage())
 		}
 	})
+}
+
+// sent notes that a response of a kind has been sent.
+func (s *stream) sent(k kind) {
+	s.gateway.options.Observer.Sent(k.typeURL())
+	s.gateway.mu.Lock()
+	target := s.gateway.target
+	first := target != nil && s.pushed != target.revision && s.entered.Before(target.published)
+	if first {
+		s.pushed = target.revision
+	}
+	s.gateway.mu.Unlock()
+	if first {
+		s.gateway.options.Observer.Pushed(time.Since(target.published))
+	}
 }
 
 // rejections are what stands rejected of what is served.
