@@ -115,6 +115,7 @@ func TestNames(t *testing.T) {
 	want := map[string]map[string]string{
 		"backends.gateway.kgateway.dev":              labels,
 		"backendconfigpolicies.gateway.kgateway.dev": policyLabels,
+		"gatewayparameters.gateway.kgateway.dev":     labels,
 	}
 	got := map[string]map[string]string{}
 	for _, definition := range definitions {
@@ -126,8 +127,9 @@ func TestNames(t *testing.T) {
 		if len(names.ShortNames) > 0 || definition.Spec.Scope != "Namespaced" {
 			t.Errorf("%s: short names %q, scope %s", definition.Name, names.ShortNames, definition.Spec.Scope)
 		}
-		if len(versions) != 1 || versions[0].Name != "v1alpha1" || versions[0].Subresources.Status == nil {
-			t.Errorf("%s: versions %+v", definition.Name, versions)
+		hasStatus := definition.Spec.Names.Kind != v1alpha1.KindGatewayParameters
+		if len(versions) != 1 || versions[0].Name != "v1alpha1" || (versions[0].Subresources.Status != nil) != hasStatus {
+			t.Errorf("%s: %d versions, status %t", definition.Name, len(versions), !hasStatus)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -49,6 +49,10 @@ func TestCRDs(t *testing.T) {
 			testAdmission[v1alpha1.BackendConfigPolicy](t, c, v1alpha1.KindBackendConfigPolicy, admissions)
 		})
 	}
+	t.Run("GatewayParameters", func(t *testing.T) {
+		t.Parallel()
+		testAdmission[v1alpha1.GatewayParameters](t, c, v1alpha1.KindGatewayParameters, parametersAdmissions())
+	})
 	t.Run("defaults", func(t *testing.T) {
 		t.Parallel()
 		testDefaults(t, c)

@@ -1,6 +1,7 @@
 // Package v1alpha1 holds the Go types of gateway.kgateway.dev/v1alpha1:
-// Backend, a destination outside the cluster, and BackendConfigPolicy, how a
-// proxy connects to a Service or Backend.
+// Backend, a destination outside the cluster, BackendConfigPolicy, how a proxy
+// connects to a Service or Backend, and GatewayParameters, how the proxies of a
+// Gateway are deployed.
 //
 // The names, bounds and rules are those of kgateway, so that manifests move
 // both ways. The schema is stricter in two places. insecureSkipVerify cannot be

@@ -13,6 +13,7 @@ const (
 
 	KindBackend             = "Backend"
 	KindBackendConfigPolicy = "BackendConfigPolicy"
+	KindGatewayParameters   = "GatewayParameters"
 )
 
 // SchemeGroupVersion is the group and version of this package's types.
@@ -25,6 +26,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion(),
 		&Backend{}, &BackendList{},
 		&BackendConfigPolicy{}, &BackendConfigPolicyList{},
+		&GatewayParameters{}, &GatewayParametersList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion())
 	return nil

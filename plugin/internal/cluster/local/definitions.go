@@ -83,7 +83,7 @@ func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.C
 func watched() []string {
 	return []string{
 		"gatewayclasses", "gateways", "httproutes", "referencegrants", "backendtlspolicies",
-		"backends", "backendconfigpolicies",
+		"backends", "backendconfigpolicies", "gatewayparameters",
 	}
 }
 
