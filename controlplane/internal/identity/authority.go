@@ -78,6 +78,12 @@ type held struct {
 
 // New prepares to watch the Secret. It does not talk to the API server.
 func New(o Options) (*Authority, error) {
+	a := create(o)
+	return a, a.connect()
+}
+
+// create makes an Authority without a connection.
+func create(o Options) *Authority {
 	if o.Namespace == "" {
 		o.Namespace = contract.SystemNamespace
 	}
@@ -87,13 +93,12 @@ func New(o Options) (*Authority, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	a := &Authority{
+	return &Authority{
 		options: o,
 		maker:   pki.NewMaker(o.Clock.Now, o.Rand),
 		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), work: make(chan struct{}, 1),
 		served: map[[sha256.Size]byte]*tls.Certificate{},
 	}
-	return a, a.connect()
 }
 
 func (a *Authority) connect() error {
@@ -280,6 +285,21 @@ func (a *Authority) Ready() error {
 	default:
 		return fmt.Errorf("every CA in %s has expired: the replica that leads makes another", a.name())
 	}
+}
+
+// Expiry is when the CA that signs for proxies ends, and when the certificate
+// does that the controller shows. Both are zero while there is none.
+func (a *Authority) Expiry() (authority, server time.Time) {
+	v := a.look()
+	if !v.usable() {
+		return authority, server
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if own := a.served[v.shown.id]; own != nil {
+		server = own.Leaf.NotAfter
+	}
+	return v.signer.ends(), server
 }
 
 // Bundle are the CAs, as PEM, by which proxies verify the controller. It is

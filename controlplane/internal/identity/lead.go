@@ -85,24 +85,28 @@ func (a *Authority) create(ctx context.Context) error {
 	return nil
 }
 
-// rotate adds the next CA when it is due and drops those that have expired.
+// rotate writes what is to come after the CAs of the Secret.
 func (a *Authority) rotate(ctx context.Context, h held) (time.Duration, error) {
+	wanted, err := a.after(h.ring)
+	if err != nil || wanted.equal(h.ring) {
+		return glance, err
+	}
+	return glance, a.update(ctx, h.secret, wanted)
+}
+
+// after is r with the next CA when that is due, and without those that have
+// expired.
+func (a *Authority) after(r ring) (ring, error) {
 	now := a.options.Clock.Now()
-	wanted := h.ring.unexpired(now)
-	if len(wanted) == 0 || !now.Before(wanted.due()) {
-		next, err := a.authority()
-		if err != nil {
-			return 0, err
-		}
-		wanted = newRing(append(wanted, next)...)
+	r = r.unexpired(now)
+	if len(r) > 0 && now.Before(r.due()) {
+		return r, nil
 	}
-	if wanted.equal(h.ring) {
-		return min(glance, max(wanted.due().Sub(now), time.Second)), nil
+	next, err := a.authority()
+	if err != nil {
+		return nil, err
 	}
-	if err := a.update(ctx, h.secret, wanted); err != nil {
-		return 0, err
-	}
-	return glance, nil
+	return newRing(append(r, next)...), nil
 }
 
 func (a *Authority) update(ctx context.Context, old *corev1.Secret, wanted ring) error {

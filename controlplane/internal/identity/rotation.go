@@ -46,6 +46,9 @@ func (a authority) made() time.Time { return a.Certificate().NotBefore.Add(backd
 
 func (a authority) ends() time.Time { return a.Certificate().NotAfter }
 
+// spread tells whether the CA has had time to be trusted everywhere.
+func (a authority) spread(now time.Time) bool { return !now.Before(a.made().Add(propagation)) }
+
 // ring are CAs, the oldest first.
 type ring []authority
 
@@ -75,7 +78,7 @@ func (r ring) unexpired(now time.Time) ring {
 // waiting, and it is the oldest. r must not be empty.
 func (r ring) signer(now time.Time) authority {
 	for _, a := range slices.Backward(r) {
-		if !now.Before(a.made().Add(propagation)) {
+		if a.spread(now) {
 			return a
 		}
 	}
@@ -86,7 +89,7 @@ func (r ring) signer(now time.Time) authority {
 // that will do, since that is trusted most widely. r must not be empty.
 func (r ring) shown(now time.Time) authority {
 	for _, a := range r {
-		if a.ends().Sub(now) >= presentMargin {
+		if a.spread(now) && a.ends().Sub(now) >= presentMargin {
 			return a
 		}
 	}
