@@ -46,8 +46,14 @@ type Options struct {
 	// kubectl would.
 	Kubeconfig string
 	// KubeAssets is a folder with etcd and kube-apiserver, Envoy a program;
-	// empty means to search for them.
+	// empty means to search for them. Driver local only.
 	KubeAssets, Envoy string
+	// NodeImage is the image of the cluster's node, Image that of the
+	// controller, and LinuxBinary the program to make that of; empty are the
+	// default node image, and an image of this very program. Driver kind only.
+	NodeImage, Image, LinuxBinary string
+	// Why says why this driver was chosen, where the person did not.
+	Why string
 	// SystemCAFile is the bundle that wellKnownCACertificates: System
 	// stands for; empty means that of the operating system.
 	SystemCAFile string
@@ -79,6 +85,8 @@ type Driver interface {
 	Up(ctx context.Context, options Options, steps *Steps) (Summary, error)
 	// Down removes the cluster. It returns false when there was none.
 	Down(ctx context.Context, name string, steps *Steps) (bool, error)
+	// Exists tells whether Down would find something to remove.
+	Exists(ctx context.Context, name string) (bool, error)
 }
 
 // maxName leaves room for file names and kubeconfig contexts around it.
@@ -109,7 +117,32 @@ func (o Options) Validate() error {
 		return fail.Usage("--break %s needs the sample that --no-sample leaves out: give one of them", o.Break).
 			WithFix("kubectl tlsgw dev-up --break %s", o.Break)
 	}
+	if o.Image != "" && o.LinuxBinary != "" {
+		return fail.Usage("--image and --linux-binary both say what the controller is: give one of them").
+			WithFix("kubectl tlsgw dev-up --linux-binary %s", o.LinuxBinary)
+	}
 	return o.Break.validate()
+}
+
+// ValidateFor refuses flags that mean nothing to a driver.
+func (o Options) ValidateFor(driver string) error {
+	for _, flag := range []struct {
+		name, driver, why string
+		given             bool
+	}{
+		{"--kube-assets", DriverLocal, "the node image has its own", o.KubeAssets != ""},
+		{"--envoy", DriverLocal, "Envoy runs from an image", o.Envoy != ""},
+		{"--admin-port", DriverLocal, "Envoy's admin interface is reached by kubectl port-forward", o.AdminPort != 0},
+		{"--node-image", DriverKind, "there is no node", o.NodeImage != ""},
+		{"--image", DriverKind, "the controller is this very binary", o.Image != ""},
+		{"--linux-binary", DriverKind, "the controller is this very binary", o.LinuxBinary != ""},
+	} {
+		if flag.given && flag.driver != driver {
+			return fail.Usage("%s is for --driver %s: with driver %s, %s", flag.name, flag.driver, driver, flag.why).
+				WithFix("leave out %s, or add --driver %s", flag.name, flag.driver).WithOutcome("nothing was changed")
+		}
+	}
+	return nil
 }
 
 // ValidateName refuses names that cannot be part of file names and contexts.
@@ -122,8 +155,12 @@ func ValidateName(name string) error {
 }
 
 // ContextName is the kubeconfig context of a cluster: tlsgw-local for the
-// default name, tlsgw-local-NAME for others.
+// default name, tlsgw-local-NAME for others. A kind cluster has that of kind,
+// kind-NAME.
 func ContextName(driver, name string) string {
+	if driver == DriverKind {
+		return DriverKind + "-" + name
+	}
 	context := contract.DevClusterName + "-" + driver
 	if name != contract.DevClusterName {
 		context += "-" + name

@@ -20,6 +20,11 @@ type Steps struct {
 	// live is true on a terminal, colour unless NO_COLOR is set there.
 	live, colour bool
 	header       string
+	verbose      bool
+
+	mu sync.Mutex
+	// detail is what the running step is at.
+	detail string
 }
 
 // NewSteps shows steps on out, which is a terminal or not.
@@ -30,6 +35,31 @@ func NewSteps(out io.Writer, getenv func(string) string, now func() time.Time) *
 		s.colour = getenv("NO_COLOR") == ""
 	}
 	return s
+}
+
+// Verbose makes Detail print every detail, on a line of its own.
+func (s *Steps) Verbose() { s.verbose = true }
+
+// Detail says what the running step is at: beside its title on a terminal,
+// nowhere else unless Verbose.
+func (s *Steps) Detail(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.detail == text {
+		return
+	}
+	s.detail = text
+	if s.verbose && text != "" {
+		s.printf("%s%s\n", s.clear(), text)
+	}
+}
+
+// clear wipes the line of the running step, and indents the next one.
+func (s *Steps) clear() string {
+	if !s.live {
+		return "   "
+	}
+	return "\r\x1b[K   "
 }
 
 // Header is a line above the next step that is shown. It stays unsaid when
@@ -50,6 +80,7 @@ type Done struct {
 // Run runs one step.
 func (s *Steps) Run(ctx context.Context, title string, step func(context.Context) (Done, error)) error {
 	started := s.now()
+	s.Detail("")
 	stop := s.spin(title, started)
 	done, err := step(ctx)
 	stop()
@@ -96,11 +127,27 @@ func (s *Steps) spin(title string, started time.Time) func() {
 				s.printf("\r\x1b[K")
 				return
 			case <-tick.C:
-				s.printf("\r\x1b[K %c %s %.1fs", frames[i%len(frames)], title, s.now().Sub(started).Seconds())
+				s.frame(frames[i%len(frames)], title, started)
 			}
 		}
 	})
 	return func() { close(done); spinning.Wait() }
+}
+
+// liveWidth keeps the running step on one line of a narrow terminal: a line
+// that wraps cannot be wiped.
+const liveWidth = 76
+
+func (s *Steps) frame(mark rune, title string, started time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.detail != "" {
+		title += ": " + s.detail
+	}
+	if runes := []rune(title); len(runes) > liveWidth-10 {
+		title = string(runes[:liveWidth-11]) + "…"
+	}
+	s.printf("\r\x1b[K %c %s %.1fs", mark, title, s.now().Sub(started).Seconds())
 }
 
 const (

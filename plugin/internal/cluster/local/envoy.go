@@ -2,15 +2,13 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
-
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/bootstrap"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
 )
 
 // envoy is the proxy of the Gateway kgateway-system/http.
@@ -62,20 +60,4 @@ func (u *up) checkEnvoy(ctx context.Context) error {
 		return fmt.Errorf("no connection of Envoy to the controller (%s)", strings.TrimSpace(stats))
 	}
 	return nil
-}
-
-// checkGateway asks for any answer at the Gateway's port.
-func (u *up) checkGateway(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+port.Address(u.HTTPPort)+"/", nil)
-	if err != nil {
-		return fmt.Errorf("ask the gateway: %w", err)
-	}
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-	if err != nil {
-		return fmt.Errorf("ask the gateway: %w", err)
-	}
-	if response.Header.Get("Server") != "envoy" {
-		err = errors.New("another server than Envoy answers")
-	}
-	return errors.Join(err, response.Body.Close())
 }

@@ -4,13 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/gateway"
 )
 
 // healed is what a step adds to its title when it had to start a part again.
@@ -100,29 +95,12 @@ func (u *up) stepGateway(ctx context.Context, s *started) (cluster.Done, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	gateway := &gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{
-		Namespace: contract.DevGatewayNamespace, Name: contract.DevGatewayName,
-	}}
-	if err := u.clients.Wait(ctx, gateway, "programmed", programmed); err != nil {
+	if err := u.clients.Wait(ctx, gateway.Dev(), "programmed", gateway.Programmed); err != nil {
 		return cluster.Done{}, u.explain(u.controller(), err)
 	}
 	answering := &running{part: s.envoy.part, exited: s.envoy.exited}
-	answering.check = u.checkGateway
+	answering.check = func(ctx context.Context) error { return gateway.Answers(ctx, u.HTTPPort) }
 	return cluster.Done{Title: healed(s.envoy)}, u.explain(s.envoy.part, answering.poll(ctx, patience))
-}
-
-// programmed tells whether Envoy runs the Gateway as it is now.
-func programmed(object client.Object) (bool, string) {
-	gateway, ok := object.(*gatewayv1.Gateway)
-	if !ok {
-		return false, fmt.Sprintf("a %T", object)
-	}
-	condition := apimeta.FindStatusCondition(gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed))
-	if condition == nil {
-		return false, "no condition Programmed"
-	}
-	seen := fmt.Sprintf("Programmed=%s (%s: %s)", condition.Status, condition.Reason, condition.Message)
-	return condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == gateway.Generation, seen
 }
 
 func (u *up) stepSample(ctx context.Context, s *started) (cluster.Done, error) {

@@ -11,10 +11,15 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 )
 
-// nginxTemplate runs nginx as one process in the foreground, without anything
-// of the distribution's configuration and without privileges.
+// nginxTemplate runs nginx in the foreground, without anything of the
+// distribution's configuration and without privileges. On this machine it is
+// one process, which can be stopped by its number.
 const nginxTemplate = `daemon off;
+{{- if .Listen}}
+worker_processes 1;
+{{- else}}
 master_process off;
+{{- end}}
 pid "{{.Dir}}/nginx.pid";
 error_log stderr warn;
 events { worker_connections 512; }
@@ -27,7 +32,7 @@ http {
   uwsgi_temp_path "{{.Dir}}/tmp";
   scgi_temp_path "{{.Dir}}/tmp";
   server {
-    listen 127.0.0.1:{{.Port}}{{if not .Plaintext}} ssl{{end}};
+    listen {{or .Listen "127.0.0.1"}}:{{.Port}}{{if not .Plaintext}} ssl{{end}};
 {{- if not .Plaintext}}
     ssl_certificate "{{.CertificateFile}}";
     ssl_certificate_key "{{.KeyFile}}";

@@ -69,8 +69,10 @@ func NewMaterial(maker *pki.Maker, b cluster.Break, now time.Time) (Material, er
 
 // Server is how the sample is served. All paths are absolute.
 type Server struct {
-	// Port is where it listens on 127.0.0.1.
-	Port int
+	// Port is where it listens, on 127.0.0.1 unless Listen, which is for pods,
+	// is another address.
+	Port   int
+	Listen string `json:",omitempty"`
 	// Break is how it is broken.
 	Break cluster.Break
 	// CertificateFile, KeyFile and ClientCAFile hold the Material.
