@@ -17,6 +17,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 )
 
 // An HTTPS listener terminates TLS with the certificate of its Secret, and TLS
@@ -49,7 +50,7 @@ func TestHTTPSListener(t *testing.T) {
 	}
 
 	a.delete(t, "listener-certificate", "CERTIFICATE", `""`, "KEY", `""`)
-	poll(t, soon, "the listener says that its certificate is missing", func() (bool, string) {
+	poll.Until(t, soon, "the listener says that its certificate is missing", func() (bool, string) {
 		reason, err := s.listenerReason(t.Context(), "https", "ResolvedRefs")
 		return reason == "InvalidCertificateRef", fmt.Sprintf("reason %q, error %v", reason, err)
 	})
@@ -70,7 +71,7 @@ func (s *suite) awaitServed(t *testing.T, host string, port int, want *pki.Pair)
 			return (&net.Dialer{}).DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", port))
 		},
 	}
-	poll(t, soon, "200 through the HTTPS listener with the certificate of the Secret", func() (bool, string) {
+	poll.Until(t, soon, "200 through the HTTPS listener with the certificate of the Secret", func() (bool, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+"/", nil)
 		if err != nil {
 			return false, err.Error()

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 )
 
 // xdsUpdates are Envoy's counters of resources that it took: clusters,
@@ -58,7 +60,7 @@ func TestControllerKilled(t *testing.T) {
 	a.apply(t, "policy", "NAME", "no-such-service")
 	s.awaitCondition(t, backendTLSPolicy, a.namespace, "no-such-service", "Accepted",
 		metav1.ConditionFalse, string(gatewayv1.PolicyReasonTargetNotFound))
-	hold(t, time.Second, func() (bool, string) {
+	poll.Hold(t, time.Second, func() (bool, string) {
 		diff := cmp.Diff(before, s.updates(t))
 		return diff == "", "resources that Envoy took (-before +after the restart):\n" + diff
 	})
@@ -94,7 +96,7 @@ func (s *suite) kill(t *testing.T, name string) {
 	if err := process.Kill(); err != nil {
 		t.Fatalf("kill %s: %v", name, err)
 	}
-	poll(t, soon, name+" is gone", func() (bool, string) {
+	poll.Until(t, soon, name+" is gone", func() (bool, string) {
 		return !running(part.PID), "it runs"
 	})
 }
@@ -105,7 +107,7 @@ func (s *suite) settled(t *testing.T) {
 	t.Helper()
 	const quiet = 2 * time.Second
 	last, since := s.updates(t), time.Now()
-	poll(t, 6*soon, "no more updates", func() (bool, string) {
+	poll.Until(t, 6*soon, "no more updates", func() (bool, string) {
 		if now := s.updates(t); !maps.Equal(now, last) {
 			last, since = now, time.Now()
 		}
@@ -140,7 +142,7 @@ func (s *suite) bytesRead(t *testing.T) uint64 {
 
 func (s *suite) awaitStat(t *testing.T, name string, want uint64) {
 	t.Helper()
-	poll(t, 2*soon, fmt.Sprintf("%s is %d", name, want), func() (bool, string) {
+	poll.Until(t, 2*soon, fmt.Sprintf("%s is %d", name, want), func() (bool, string) {
 		stats, err := s.Stats(t.Context(), "^"+strings.ReplaceAll(name, ".", `\.`)+"$")
 		if err != nil {
 			return false, err.Error()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 )
 
 // A CA is replaced through its ConfigMap, as it is done: first both are
@@ -41,7 +42,7 @@ func TestCARotation(t *testing.T) {
 	s.awaitTrust(t, oldCA, newCA)
 	flowing(t, stream, time.Now(), steady)
 	a.SetTLS(serve(signed(newCA)))
-	poll(t, soon, "handshakes with the new certificate", func() (bool, string) {
+	poll.Until(t, soon, "handshakes with the new certificate", func() (bool, string) {
 		n := a.Counts().Handshakes
 		return n > handshakes, fmt.Sprintf("%d as before", n)
 	})
@@ -73,7 +74,7 @@ func (s *suite) awaitTrust(t *testing.T, cas ...*pki.Pair) {
 	for _, ca := range cas {
 		want = append(want, ca.CertPEM()...)
 	}
-	poll(t, soon, fmt.Sprintf("Envoy trusts %v", cas), func() (bool, string) {
+	poll.Until(t, soon, fmt.Sprintf("Envoy trusts %v", cas), func() (bool, string) {
 		dump, err := s.Admin(t.Context(), "/config_dump", url.Values{"resource": {"dynamic_active_secrets"}})
 		if err != nil {
 			return false, err.Error()

@@ -14,6 +14,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 )
 
 // policyKinds are the two kinds of policy, as object references.
@@ -67,7 +68,7 @@ func (s *suite) policyConditions(ctx context.Context, kind, namespace, name stri
 func (s *suite) awaitCondition(t *testing.T, kind, namespace, name, condition string, status metav1.ConditionStatus, reason string) string {
 	t.Helper()
 	var message string
-	poll(t, soon, fmt.Sprintf("%s %s/%s %s=%s/%s", kind, namespace, name, condition, status, reason),
+	poll.Until(t, soon, fmt.Sprintf("%s %s/%s %s=%s/%s", kind, namespace, name, condition, status, reason),
 		func() (bool, string) {
 			conditions, err := s.policyConditions(t.Context(), kind, namespace, name)
 			if err != nil {

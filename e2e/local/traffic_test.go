@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/traffic"
 )
 
@@ -34,14 +35,14 @@ func TestPolicyDeletedAndCreatedAgain(t *testing.T) {
 	for round := range 3 {
 		deleted := time.Now()
 		a.delete(t, "policy")
-		poll(t, soon, "plaintext without a policy", func() (bool, string) {
+		poll.Until(t, soon, "plaintext without a policy", func() (bool, string) {
 			return lastStatus(stream, deleted) == 400, stream.Samples().After(deleted).Summary(deleted)
 		})
 		gone := time.Now()
 		flowing(t, stream, gone, steady)
 		a.apply(t, "policy")
 		created := time.Now()
-		poll(t, soon, "200 with the policy", func() (bool, string) {
+		poll.Until(t, soon, "200 with the policy", func() (bool, string) {
 			return lastStatus(stream, created) == 200, stream.Samples().After(created).Summary(created)
 		})
 		flowing(t, stream, time.Now(), steady)
@@ -108,7 +109,7 @@ func TestPolicyChanged(t *testing.T) {
 		t.Helper()
 		changed := time.Now()
 		change()
-		poll(t, soon, what, func() (bool, string) {
+		poll.Until(t, soon, what, func() (bool, string) {
 			got, err := s.get(t.Context(), a.host, "/")
 			return err == nil && got.Backend.SNI == wantSNI, fmt.Sprint(got, err)
 		})
@@ -144,7 +145,7 @@ func TestPolicyBroken(t *testing.T) {
 	until := func(status int) {
 		t.Helper()
 		changed := time.Now()
-		poll(t, soon, fmt.Sprint(status), func() (bool, string) {
+		poll.Until(t, soon, fmt.Sprint(status), func() (bool, string) {
 			return lastStatus(stream, changed) == status, stream.Samples().After(changed).Summary(changed)
 		})
 		// Envoy's workers take up a change one after the other.

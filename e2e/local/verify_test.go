@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/verdict"
 )
 
 // TestVerify looks at what a person and a program see of one good and one bad
@@ -45,7 +46,7 @@ func TestVerify(t *testing.T) {
 		t.Parallel()
 		ran := s.Run(t.Context(), "verify", "-n", namespace, "-o", "yaml")
 		asJSON, err := yaml.YAMLToJSON([]byte(ran.Stdout))
-		var got report
+		var got verdict.Report
 		if err == nil {
 			err = json.Unmarshal(asJSON, &got)
 		}
@@ -105,12 +106,12 @@ func wantTable(t *testing.T, ran devcluster.Result) {
 }
 
 // wantGood looks at what a program sees of a good backend.
-func wantGood(t *testing.T, a *app, one result) {
+func wantGood(t *testing.T, a *app, one verdict.Result) {
 	t.Helper()
 	want := one
 	want.Target.Name, want.Target.Port = a.name, servicePort
 	want.TLS.Version, want.TLS.SNI = "TLSv1.3", a.host
-	want.Gateway = &object{Namespace: "kgateway-system", Name: "http"}
+	want.Gateway = &verdict.Object{Namespace: "kgateway-system", Name: "http"}
 	want.Cluster = a.statName()
 	if diff := cmp.Diff(want, one); diff != "" {
 		t.Errorf("the result of a good backend (-want +got):\n%s", diff)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 )
 
 // specimen is one broken set-up: a working one, but for what is said here.
@@ -216,8 +217,8 @@ func TestZoo(t *testing.T) {
 				target = x.target
 			}
 			got := s.wantVerdict(t, namespace, target, x.verdict)
-			if !strings.Contains(got.says(), x.says) {
-				t.Errorf("%q is not said: %s", x.says, got.says())
+			if !strings.Contains(got.Says(), x.says) {
+				t.Errorf("%q is not said: %s", x.says, got.Says())
 			}
 			// It is pasted into a shell that knows nothing of this command's -n.
 			if !strings.Contains(got.Hint, "kubectl ") || !strings.Contains(got.Hint, "-n "+namespace) {
@@ -274,7 +275,7 @@ func (x specimen) build(t *testing.T, s *suite, namespace string) *app {
 // awaitSeen waits until the controller has said something of the policy.
 func (s *suite) awaitSeen(t *testing.T, a *app) {
 	t.Helper()
-	poll(t, soon, "a word on the policy", func() (bool, string) {
+	poll.Until(t, soon, "a word on the policy", func() (bool, string) {
 		for _, kind := range []string{backendTLSPolicy, backendConfigPolicy} {
 			if conditions, err := s.policyConditions(t.Context(), kind, a.namespace, a.name); err == nil && len(conditions) > 0 {
 				return true, ""

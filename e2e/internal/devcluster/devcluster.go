@@ -1,8 +1,7 @@
 // Package devcluster drives the real binary as a person does. In goes the
-// path of the binary; out come a dev cluster of the local driver in folders
-// and on ports of its own, the results of commands run against it, and
-// clients for its API server, its gateway and the admin interface of its
-// Envoy.
+// path of the binary; out come a dev cluster in folders and on ports of its
+// own, the results of commands run against it, and clients for its API server,
+// its gateway and the admin interface of its Envoy.
 package devcluster
 
 import (
@@ -19,9 +18,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,15 +30,32 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 )
 
-// commandTimeout is beyond what any command of the plugin takes by default.
-const commandTimeout = 90 * time.Second
+// commandTimeout is beyond what any command takes by default; a cluster of
+// containers takes longer to make.
+const (
+	commandTimeout = 90 * time.Second
+	kindUpTimeout  = 5 * time.Minute
+)
+
+// Drivers of a cluster.
+const (
+	Local = "local"
+	Kind  = "kind"
+)
 
 // Options describe a Cluster.
 type Options struct {
 	// Binary is the plugin.
 	Binary string
+	// Kubectl finds the plugin by itself, on PATH, and runs it; empty runs the
+	// plugin alone.
+	Kubectl string
+	// Driver is Local unless set.
+	Driver string
 	// Name is that of the dev cluster.
 	Name string
+	// HTTPPort is where its gateway answers; 0 is a free one.
+	HTTPPort int
 	// Dir is where its state, its kubeconfig and whatever else it writes go.
 	Dir string
 	// SystemCAFile stands for the system bundle of its Envoy; empty means
@@ -51,9 +66,8 @@ type Options struct {
 // Cluster is a dev cluster, up or not.
 type Cluster struct {
 	Options
-	// HTTPPort is that of the Gateway's listener, AdminPort that of Envoy's
-	// admin interface.
-	HTTPPort, AdminPort int
+	// AdminPort is that of Envoy's admin interface, of the driver Local.
+	AdminPort int
 	// Client talks to its API server once Up has succeeded.
 	Client client.WithWatch
 	config *rest.Config
@@ -62,7 +76,13 @@ type Cluster struct {
 // New chooses ports; it starts nothing.
 func New(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{Options: o}
+	if c.Driver == "" {
+		c.Driver = Local
+	}
 	for _, port := range []*int{&c.HTTPPort, &c.AdminPort} {
+		if *port != 0 {
+			continue
+		}
 		free, err := freePort(ctx)
 		if err != nil {
 			return nil, err
@@ -88,9 +108,9 @@ func freePort(ctx context.Context) (int, error) {
 
 // UpArgs are the arguments with which Up starts the cluster.
 func (c *Cluster) UpArgs() []string {
-	args := []string{
-		"dev-up", "--driver", "local", "--name", c.Name,
-		"--http-port", strconv.Itoa(c.HTTPPort), "--admin-port", strconv.Itoa(c.AdminPort),
+	args := []string{"dev-up", "--driver", c.Driver, "--name", c.Name, "--http-port", strconv.Itoa(c.HTTPPort)}
+	if c.Driver == Local {
+		args = append(args, "--admin-port", strconv.Itoa(c.AdminPort))
 	}
 	if c.SystemCAFile != "" {
 		args = append(args, "--system-ca-file", c.SystemCAFile)
@@ -98,9 +118,9 @@ func (c *Cluster) UpArgs() []string {
 	return args
 }
 
-// Up runs dev-up and connects to the API server.
-func (c *Cluster) Up(ctx context.Context) (Result, error) {
-	result := c.Run(ctx, c.UpArgs()...)
+// Up runs dev-up, with more arguments, and connects to the API server.
+func (c *Cluster) Up(ctx context.Context, more ...string) (Result, error) {
+	result := c.Run(ctx, append(c.UpArgs(), more...)...)
 	if result.Code != 0 {
 		return result, fmt.Errorf("dev-up: %s", result)
 	}
@@ -109,7 +129,11 @@ func (c *Cluster) Up(ctx context.Context) (Result, error) {
 
 // Down runs dev-down.
 func (c *Cluster) Down(ctx context.Context) Result {
-	return c.Run(ctx, "dev-down", "--driver", "local", "--name", c.Name)
+	return c.Run(ctx, c.downArgs()...)
+}
+
+func (c *Cluster) downArgs() []string {
+	return []string{"dev-down", "--driver", c.Driver, "--name", c.Name}
 }
 
 func (c *Cluster) connect() error {
@@ -121,7 +145,7 @@ func (c *Cluster) connect() error {
 	config.WarningHandler = rest.NoWarnings{}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, discoveryv1.AddToScheme, gatewayv1.Install, gatewayv1beta1.Install, v1alpha1.AddToScheme,
+		clientgoscheme.AddToScheme, gatewayv1.Install, gatewayv1beta1.Install, v1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return fmt.Errorf("build scheme: %w", err)
@@ -144,8 +168,9 @@ func (c *Cluster) StateHome() string { return filepath.Join(c.Dir, "state") }
 // GatewayURL is where the Gateway's HTTP listener answers.
 func (c *Cluster) GatewayURL() string { return fmt.Sprintf("http://127.0.0.1:%d", c.HTTPPort) }
 
-// Result is what a command of the plugin did.
+// Result is what a command did.
 type Result struct {
+	// Args begin with the program's name.
 	Args           []string
 	Stdout, Stderr string
 	Code           int
@@ -153,7 +178,7 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("kubectl tlsgw %s: exit code %d after %s\n--- stdout\n%s--- stderr\n%s",
+	return fmt.Sprintf("%s: exit code %d after %s\n--- stdout\n%s--- stderr\n%s",
 		strings.Join(r.Args, " "), r.Code, r.Took.Round(time.Millisecond), r.Stdout, r.Stderr)
 }
 
@@ -163,11 +188,31 @@ func (c *Cluster) Run(ctx context.Context, args ...string) Result {
 	return c.RunWith(ctx, "", args...)
 }
 
-// RunWith is Run with something on standard input.
-func (c *Cluster) RunWith(ctx context.Context, stdin string, args ...string) Result {
+// Command runs kubectl, or whatever it is given, with the environment of the
+// plugin.
+func (c *Cluster) Command(ctx context.Context, stdin, program string, args ...string) Result {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	command := exec.CommandContext(ctx, c.Binary, args...) // #nosec G204 -- the binary under test
+	return c.exec(ctx, stdin, program, args...)
+}
+
+// RunWith is Run with something on standard input.
+func (c *Cluster) RunWith(ctx context.Context, stdin string, args ...string) Result {
+	timeout := commandTimeout
+	if c.Driver == Kind && len(args) > 0 && strings.HasPrefix(args[0], "dev-") {
+		timeout = kindUpTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if c.Kubectl != "" {
+		return c.exec(ctx, stdin, c.Kubectl, append([]string{"tlsgw"}, args...)...)
+	}
+	return c.exec(ctx, stdin, c.Binary, args...)
+}
+
+// exec runs a program with the environment of the plugin.
+func (c *Cluster) exec(ctx context.Context, stdin, program string, args ...string) Result {
+	command := exec.CommandContext(ctx, program, args...) // #nosec G204 -- the program under test
 	command.Env = c.Env()
 	command.Dir = c.Dir
 	// What the command leaves running must not keep its pipes open for ever.
@@ -176,7 +221,7 @@ func (c *Cluster) RunWith(ctx context.Context, stdin string, args ...string) Res
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	began := time.Now()
 	err := command.Run()
-	result := Result{Args: args, Stdout: stdout.String(), Stderr: stderr.String(), Code: -1, Took: time.Since(began)}
+	result := Result{Args: append([]string{filepath.Base(program)}, args...), Stdout: stdout.String(), Stderr: stderr.String(), Code: -1, Took: time.Since(began)}
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
@@ -198,11 +243,16 @@ func (c *Cluster) Env() []string {
 		"KUBECONFIG=" + c.Kubeconfig(),
 		"HOME=" + filepath.Join(c.Dir, "home"),
 	}
-	if c.SystemCAFile != "" {
+	if c.SystemCAFile != "" && c.Driver == Local {
 		// The machine's bundle stands for the proxy's in what originate checks.
 		env = append(env, "SSL_CERT_FILE="+c.SystemCAFile)
 	}
-	for _, name := range []string{"PATH", "KUBEBUILDER_ASSETS", "TLSGW_ENVOY", "TMPDIR"} {
+	path := os.Getenv("PATH")
+	if c.Kubectl != "" {
+		path = filepath.Dir(c.Binary) + string(os.PathListSeparator) + path
+	}
+	env = append(env, "PATH="+path)
+	for _, name := range []string{"KUBEBUILDER_ASSETS", "TLSGW_ENVOY", "TMPDIR", "DOCKER_HOST", "KIND_EXPERIMENTAL_PROVIDER"} {
 		if value, set := os.LookupEnv(name); set {
 			env = append(env, name+"="+value)
 		}

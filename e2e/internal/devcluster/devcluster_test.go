@@ -126,3 +126,30 @@ func TestGuardTakesTheClusterDown(t *testing.T) {
 		t.Errorf("the guard ran %q, %v; want %q", down, err, want)
 	}
 }
+
+// Kubectl finds the plugin on PATH: the one under test, whatever else is
+// there.
+func TestRunThroughKubectl(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kubectl, plugin := filepath.Join(dir, "kubectl"), filepath.Join(dir, "plugins", "kubectl-tlsgw")
+	for path, script := range map[string]string{kubectl: `verb=$1; shift; exec "kubectl-$verb" "$@"`, plugin: `echo "$@"`} {
+		write(t, path, "#!/bin/sh\n"+script)
+		if err := os.Chmod(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := devcluster.New(t.Context(), devcluster.Options{
+		Binary: plugin, Kubectl: kubectl, Driver: devcluster.Kind, Name: "test", Dir: dir, HTTPPort: 8080,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.Down(t.Context()).Stdout, "dev-down --driver kind --name test\n"; got != want {
+		t.Errorf("Down() ran %q, want %q", got, want)
+	}
+	want := []string{"dev-up", "--driver", "kind", "--name", "test", "--http-port", "8080"}
+	if diff := cmp.Diff(want, c.UpArgs()); diff != "" {
+		t.Errorf("UpArgs() (-want +got):\n%s", diff)
+	}
+}

@@ -16,6 +16,12 @@ func (c *Cluster) Stats(ctx context.Context, filter string) (map[string]uint64, 
 	if err != nil {
 		return nil, err
 	}
+	return ParseStats(body)
+}
+
+// ParseStats reads what Envoy's admin interface says on /stats?format=json,
+// without the histograms.
+func ParseStats(body []byte) (map[string]uint64, error) {
 	var answer struct {
 		Stats []struct {
 			Name  string          `json:"name"`

@@ -18,8 +18,8 @@ type Guard struct {
 func (c *Cluster) Guard(ctx context.Context) (*Guard, error) {
 	// The shell reads until this process is gone, whatever ended it.
 	const script = `read -r _; exec "$@"`
-	command := exec.CommandContext(context.WithoutCancel(ctx), "sh", "-c", script, "guard", // #nosec G204 -- the binary under test
-		c.Binary, "dev-down", "--driver", "local", "--name", c.Name)
+	command := exec.CommandContext(context.WithoutCancel(ctx), "sh", // #nosec G204 -- the binary under test
+		append([]string{"-c", script, "guard", c.Binary}, c.downArgs()...)...)
 	command.Env = c.Env()
 	command.SysProcAttr = ownSession()
 	alive, err := command.StdinPipe()

@@ -31,6 +31,9 @@ type Request struct {
 	URL, Host string
 	// Rate is per second, at most 400.
 	Rate int
+	// NewConnections opens a connection for each request; else they are kept
+	// and used again.
+	NewConnections bool
 }
 
 // Sample is one request.
@@ -158,7 +161,7 @@ func (s *Stream) Samples() Samples {
 
 func (s *Stream) run(ctx context.Context, r Request) {
 	defer close(s.done)
-	transport := &http.Transport{MaxIdleConnsPerHost: maxInFlight, DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: maxInFlight, DisableCompression: true, DisableKeepAlives: r.NewConnections}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: requestTimeout}
 	tick := time.NewTicker(time.Second / time.Duration(min(max(r.Rate, 1), maxRate)))

@@ -1,6 +1,7 @@
 package traffic_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/traffic"
 )
 
@@ -67,5 +69,38 @@ func TestNoAnswerIsASampleToo(t *testing.T) {
 	sample := traffic.Send(t.Context(), http.DefaultClient, server.URL, "a.example")
 	if sample.OK() || sample.Status != 0 || sample.Err == nil {
 		t.Errorf("got %v, want an error", sample)
+	}
+}
+
+func TestConnectionsAreKeptOrNot(t *testing.T) {
+	t.Parallel()
+	for name, fresh := range map[string]bool{"kept": false, "new": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var opened atomic.Int64
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte("hello"))
+			}))
+			server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					opened.Add(1)
+				}
+			}
+			server.Start()
+			defer server.Close()
+			stream := traffic.Start(t.Context(), traffic.Request{URL: server.URL, Rate: 100, NewConnections: fresh})
+			poll.Until(t, 10*time.Second, "20 answers", func() (bool, string) {
+				return len(stream.Samples()) >= 20, ""
+			})
+			samples := stream.Stop()
+			if each := opened.Load() >= int64(len(samples)); each != fresh {
+				t.Errorf("%d connections for %d requests", opened.Load(), len(samples))
+			}
+			got, err := traffic.Get(t.Context(), server.URL, "a.example")
+			want := traffic.Answer{Status: http.StatusOK, ContentType: "text/plain; charset=utf-8", Body: "hello"}
+			if err != nil || got != want {
+				t.Errorf("Get() = %v, %v; want %v", got, err, want)
+			}
+		})
 	}
 }
