@@ -10,6 +10,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/xds"
 )
 
@@ -34,7 +35,7 @@ func newTestPipeline(t *testing.T) (*pipeline, *fakeProxies, *cacheAndServer) {
 	clock := testingclock.NewFakeClock(time.Unix(0, 0))
 	return &pipeline{
 		options: Options{Clock: clock, Log: testr.New(t)}, proxies: fake, barrier: newBarrier(server, clock),
-		gateways: map[ir.Name]*published{}, heldSince: map[ir.Name]time.Time{},
+		gateways: map[ir.Name]*published{}, together: map[ir.Name]*together{}, heldSince: map[ir.Name]time.Time{},
 		started: clock.Now().Add(-settling), last: source.Delivery{Seen: policiesAt("5")},
 	}, fake, server
 }
@@ -47,6 +48,9 @@ func (p *pipeline) translatedTo(t *testing.T, gateways ...*ir.Gateway) {
 	p.remove()
 	p.publish(t.Context())
 }
+
+// liveOf is what a report would say of g.
+func (p *pipeline) liveOf(g *ir.Gateway) status.Live { return p.live(g, p.answers()[g.Name]) }
 
 func generation(g *ir.Gateway, n int64) *ir.Gateway {
 	g.Generation = n
@@ -73,7 +77,7 @@ func TestAcknowledged(t *testing.T) {
 	p, fake, _ := newTestPipeline(t)
 	acknowledged := func(state xds.State) bool {
 		fake.state = state
-		return p.live(p.result.Gateways[0]).Acknowledged
+		return p.liveOf(p.result.Gateways[0]).Acknowledged
 	}
 	p.translatedTo(t, generation(gatewayOf(), 1))
 	if acknowledged(xds.State{Connected: 1}) {
@@ -106,12 +110,12 @@ func TestHeldGatewaysKeepWhatTheyRun(t *testing.T) {
 	if len(fake.revisions) != 1 {
 		t.Error("published before the policies were seen")
 	}
-	if live := p.live(p.result.Gateways[0]); live.Held == "" || live.Acknowledged {
+	if live := p.liveOf(p.result.Gateways[0]); live.Held == "" || live.Acknowledged {
 		t.Errorf("the status does not say that the Gateway is held: %+v", live)
 	}
 	p.last.Seen = policiesAt("7")
 	p.translatedTo(t, generation(gatewayOf(plaintext("a")), 2))
-	if live := p.live(p.result.Gateways[0]); len(fake.revisions) != 2 || live.Held != "" {
+	if live := p.liveOf(p.result.Gateways[0]); len(fake.revisions) != 2 || live.Held != "" {
 		t.Errorf("still held: %+v", live)
 	}
 }

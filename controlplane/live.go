@@ -8,38 +8,73 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/replica"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/xds"
 )
 
+// answers gather what the proxies of each Gateway say at each replica. This one
+// tells the others what its own say.
+func (p *pipeline) answers() map[ir.Name][]replica.Gateway {
+	answers := make(map[ir.Name][]replica.Gateway, len(p.gateways))
+	report := replica.Report{}
+	for name, given := range p.gateways {
+		state := p.proxies.State(name)
+		own := replica.Gateway{
+			Namespace: name.Namespace, Name: name.Name, UID: given.uid, Generation: given.gateway.Generation,
+			Connected: state.Connected,
+			Answered:  state.Connected > 0 && state.AckedRevision >= given.revision,
+		}
+		for _, r := range state.Rejections {
+			own.Rejections = append(own.Rejections, replica.Rejection(r))
+		}
+		answers[name] = append(answers[name], own)
+		if own.Connected > 0 {
+			report.Gateways = append(report.Gateways, own)
+		}
+	}
+	if p.replicas == nil {
+		return answers
+	}
+	p.replicas.Set(report)
+	for _, peer := range p.replicas.Peers() {
+		for _, g := range peer.Gateways {
+			answers[g.Key()] = append(answers[g.Key()], g)
+		}
+	}
+	return answers
+}
+
 // live is what is known of the proxies of g.
-func (p *pipeline) live(g *ir.Gateway) status.Live {
-	state := p.proxies.State(g.Name)
+func (p *pipeline) live(g *ir.Gateway, answers []replica.Gateway) status.Live {
+	now := p.options.Clock.Now()
+	known := p.together[g.Name]
+	if known == nil {
+		known = &together{}
+		p.together[g.Name] = known
+	}
+	known.take(p.uids[g.Name], g.Generation, answers, now, p.grace)
 	live := status.Live{
-		Connected: state.Connected,
-		Settling:  p.options.Clock.Since(p.started) < settling,
+		Connected:    known.connected,
+		Acknowledged: known.answered,
+		Settling:     now.Sub(p.started) < settling || known.returning(now, p.grace) > 0,
 	}
 	given := p.gateways[g.Name]
 	if given != nil {
-		// An acknowledgement holds while any proxy is connected: one that
-		// joins later must not make a Gateway that works look as if it did not.
-		given.acknowledged = state.Connected > 0 && (given.acknowledged || state.AckedRevision >= given.revision)
-		live.Acknowledged = given.acknowledged && given.gateway.Generation == g.Generation
 		live.Rejections = leftOut(given.problems)
 	}
 	// The barrier takes milliseconds: only when it takes long, or keeps the
 	// spec from the proxies, is that worth a word.
 	edges := p.held[g.Name]
-	long := p.options.Clock.Since(p.heldSince[g.Name]) >= askAgain
+	long := now.Sub(p.heldSince[g.Name]) >= askAgain
 	if len(edges) > 0 && (long || given == nil || given.gateway.Generation != g.Generation) {
 		live.Held = fmt.Sprintf("waiting for the API server to confirm that no TLS policy targets %s", strings.Join(edges, ", "))
 	}
-	live.Rejections = append(live.Rejections, rejections(state.Rejections)...)
+	live.Rejections = append(live.Rejections, rejections(known.standing)...)
 	return live
 }
 
 // rejections are Envoy's.
-func rejections(nacks []xds.Rejection) []status.Rejection {
+func rejections(nacks []replica.Rejection) []status.Rejection {
 	var all []status.Rejection
 	for _, nack := range nacks {
 		r := status.Rejection{Part: partOf(nack.TypeURL), Message: "Envoy rejected: " + nack.Message}

@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/replica"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/xds"
 )
 
 func TestRejections(t *testing.T) {
 	t.Parallel()
-	got := rejections([]xds.Rejection{
+	got := rejections([]replica.Rejection{
 		{TypeURL: resourcev3.ClusterType, Resources: []string{"a", "b"}, Message: "bad path"},
 		{TypeURL: resourcev3.ListenerType, Message: "bad address"},
 	})

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"time"
@@ -18,11 +19,15 @@ type Options struct {
 	Config *rest.Config
 	// XDSListener accepts the proxies' connections. Run closes it.
 	XDSListener net.Listener
-	// XDSTLS are the files of the mutual TLS on it.
+	// XDSTLS are the files of the mutual TLS on it; not used with Cluster.
 	XDSTLS TLSFiles
-	// HealthListener answers /healthz and /readyz in plain HTTP. Nil: nobody
-	// does. Run closes it.
+	// HealthListener answers /healthz, /readyz and /metrics in plain HTTP. Nil:
+	// nobody does. Run closes it.
 	HealthListener net.Listener
+	// Cluster makes this controller one of several replicas that run in the
+	// cluster and deploy the proxies. Nil: it is the only one, serves whatever
+	// proxies come, and deploys none.
+	Cluster *ClusterOptions
 
 	Translation TranslationOptions
 	// GatewayAddress is what the status of every Gateway says where it can be
@@ -32,6 +37,48 @@ type Options struct {
 	Log logr.Logger
 	// Clock is nil for the real one.
 	Clock clock.WithTicker
+}
+
+// ClusterOptions are those of a replica.
+type ClusterOptions struct {
+	// Namespace holds the controller's own objects. Empty means
+	// contract.SystemNamespace.
+	Namespace string
+	// Identity is unlike that of any other replica: the name of the Pod.
+	Identity string
+	// PodUID is that Pod's, so that what the replica leaves behind goes with
+	// it. Empty: it stays.
+	PodUID string
+	// EnvoyImage is what proxies run that say nothing else. Empty means
+	// contract.EnvoyImage.
+	EnvoyImage string
+	// XDSHost and XDSPort are where proxies reach any of the replicas. Zero
+	// means the controller's Service in Namespace and contract.XDSPort.
+	XDSHost string
+	XDSPort uint16
+	// Times are the defaults where they are zero.
+	Times Times
+}
+
+// Times are those of a replica.
+type Times struct {
+	// Lease is how long a leader that does not renew is waited for, Renew how
+	// long it tries to, and Retry how often: 15 s, 10 s, 2 s.
+	Lease, Renew, Retry time.Duration
+	// Beat is how often a replica says that it is alive; after four that it
+	// has missed, what it has said counts no more. 3 s.
+	Beat time.Duration
+	// Propagation is how long a replica that ends still serves, until nobody
+	// sends it new connections any more: 5 s.
+	Propagation time.Duration
+	// DrainOver is the time over which it then ends the proxies' streams: 5 s.
+	DrainOver time.Duration
+	// MaxAge is how long a proxy stays connected to one replica, give or take
+	// a tenth: 30 min.
+	MaxAge time.Duration
+	// Grace is how long the last proxy of a Gateway may be gone before the
+	// status says so: 5 s.
+	Grace time.Duration
 }
 
 // TLSFiles are paths of PEM files, read again whenever they change.
@@ -79,14 +126,41 @@ func (o Options) withDefaults() (Options, error) {
 	if o.XDSListener == nil {
 		missing = append(missing, errors.New("no listener for xDS is given"))
 	}
-	if o.XDSTLS.CA == "" || o.XDSTLS.Certificate == "" || o.XDSTLS.Key == "" {
+	if o.Cluster == nil && (o.XDSTLS.CA == "" || o.XDSTLS.Certificate == "" || o.XDSTLS.Key == "") {
 		missing = append(missing, errors.New("xDS needs a CA, a certificate and a key"))
+	}
+	if o.Cluster != nil {
+		cluster, err := o.Cluster.withDefaults()
+		missing = append(missing, err)
+		o.Cluster = &cluster
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
 	o.Translation = o.Translation.withDefaults()
 	return o, errors.Join(missing...)
+}
+
+func (o ClusterOptions) withDefaults() (ClusterOptions, error) {
+	o.Namespace = cmp.Or(o.Namespace, contract.SystemNamespace)
+	o.EnvoyImage = cmp.Or(o.EnvoyImage, contract.EnvoyImage)
+	o.XDSHost = cmp.Or(o.XDSHost, contract.ControllerDeployment+"."+o.Namespace+".svc")
+	o.XDSPort = cmp.Or(o.XDSPort, contract.XDSPort)
+	t := &o.Times
+	for _, each := range []struct {
+		time  *time.Duration
+		usual time.Duration
+	}{
+		{&t.Lease, 15 * time.Second}, {&t.Renew, 10 * time.Second}, {&t.Retry, 2 * time.Second},
+		{&t.Beat, 3 * time.Second}, {&t.Propagation, 5 * time.Second}, {&t.DrainOver, 5 * time.Second},
+		{&t.MaxAge, 30 * time.Minute}, {&t.Grace, 5 * time.Second},
+	} {
+		*each.time = cmp.Or(*each.time, each.usual)
+	}
+	if o.Identity == "" {
+		return o, errors.New("a replica needs an identity of its own")
+	}
+	return o, nil
 }
 
 func (o TranslationOptions) withDefaults() TranslationOptions {

@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/metrics"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/replica"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
@@ -19,23 +20,35 @@ import (
 )
 
 // pipeline takes snapshots on their way to proxies and statuses. All but its
-// parts and ready belong to the goroutine of run.
+// parts and what is atomic belong to the goroutine of run.
 type pipeline struct {
 	options Options
 	source  *source.Source
 	proxies proxies
-	status  *status.Writer
 	barrier *barrier
+	metrics *metrics.Metrics
+	// replicas are the others of this controller, nil when there are none.
+	replicas replicas
+	// grace is how long proxies that went may be on their way to another.
+	grace time.Duration
+	// status is nil while another replica leads.
+	status atomic.Pointer[status.Writer]
+	// led asks for a report to a new status.
+	led chan struct{}
 	// translated is closed after the first translation.
 	translated chan struct{}
 	ready      atomic.Bool
+	seen       atomic.Pointer[seen]
+	watchdog   watchdog
 
 	started  time.Time
 	revision uint64
 	// last is what was delivered last, and result what it means.
 	last     source.Delivery
+	uids     map[ir.Name]string
 	result   *ir.Result
 	gateways map[ir.Name]*published
+	together map[ir.Name]*together
 	// held are the Gateways that the barrier holds, with the edges it is
 	// about, and heldSince says since when.
 	held      map[ir.Name][]string
@@ -51,13 +64,20 @@ type proxies interface {
 	Changed() <-chan struct{}
 }
 
+// replicas are reached through a replica.Exchange.
+type replicas interface {
+	Set(replica.Report)
+	Peers() []replica.Report
+	Changed() <-chan struct{}
+}
+
 // published is what the proxies of a Gateway have been given.
 type published struct {
 	gateway *ir.Gateway
+	// uid is that of the object.
+	uid string
 	// revision is the one under which this generation was given first.
 	revision uint64
-	// acknowledged: connected proxies have answered that revision.
-	acknowledged bool
 	// problems are parts that were left out.
 	problems []*envoy.ResourceError
 }
@@ -67,27 +87,42 @@ func (p *pipeline) run(ctx context.Context) {
 	clock := p.options.Clock
 	p.started = clock.Now()
 	p.gateways, p.heldSince = map[ir.Name]*published{}, map[ir.Name]time.Time{}
-	settled, expired, look := clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never)
-	defer settled.Stop()
-	defer expired.Stop()
-	defer look.Stop()
+	p.together = map[ir.Name]*together{}
+	settled, expired, look, gone := clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never), clock.NewTimer(never)
+	for _, timer := range []interface{ Stop() bool }{settled, expired, look, gone} {
+		defer timer.Stop()
+	}
+	var peers <-chan struct{}
+	if p.replicas != nil {
+		peers = p.replicas.Changed()
+	}
 	for {
+		p.watchdog.rest()
 		select {
 		case <-ctx.Done():
 			return
 		case p.last = <-p.source.Deliveries():
+			p.watchdog.work(clock.Now())
 			p.translate(ctx)
 		case <-expired.C():
 			p.options.Log.Info("a certificate has become valid or has expired, translating again")
+			p.watchdog.work(clock.Now())
 			p.translate(ctx)
 		case <-look.C():
 		case <-settled.C():
+			p.report()
+		case <-gone.C():
+			p.report()
+		case <-p.led:
+			p.report()
+		case <-peers:
 			p.report()
 		case <-p.proxies.Changed():
 			p.report()
 		}
 		reset(expired, p.expiry.next(clock.Now()))
 		reset(look, p.look())
+		reset(gone, p.forgotten())
 	}
 }
 
@@ -106,12 +141,15 @@ func (p *pipeline) look() time.Duration {
 // translate makes of the last delivery what the proxies run and what the
 // statuses say.
 func (p *pipeline) translate(ctx context.Context) {
-	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, p.options.Clock.Now())
+	began := p.options.Clock.Now()
+	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, began)
+	p.metrics.Translated(p.options.Clock.Since(began), err)
 	if err != nil {
 		p.options.Log.Error(err, "defect in the translation, proxies keep what they have")
 		return
 	}
 	p.result = result
+	p.uids = uids(p.last.Snapshot)
 	p.revision++
 	p.expiry.read(result)
 	p.remove()
@@ -172,14 +210,15 @@ func (p *pipeline) pass() bool {
 
 // give builds and publishes one Gateway, unless the proxies have it.
 func (p *pipeline) give(g *ir.Gateway) {
-	before := p.gateways[g.Name]
+	before, uid := p.gateways[g.Name], p.uids[g.Name]
 	if before != nil && reflect.DeepEqual(before.gateway, g) {
+		before.uid = uid
 		return
 	}
 	resources, err := envoy.Build(g, envoy.Options{ListenAddress: p.options.Translation.ListenAddress})
-	now := &published{gateway: g, revision: p.revision, problems: envoy.Problems(err)}
-	if before != nil && before.gateway.Generation == g.Generation {
-		now.revision, now.acknowledged = before.revision, before.acknowledged
+	now := &published{gateway: g, uid: uid, revision: p.revision, problems: envoy.Problems(err)}
+	if before != nil && before.uid == uid && before.gateway.Generation == g.Generation {
+		now.revision = before.revision
 	}
 	p.gateways[g.Name] = now
 	for _, problem := range now.problems {
@@ -201,6 +240,11 @@ func (p *pipeline) remove() {
 			p.barrier.forget(name)
 		}
 	}
+	for name := range p.together {
+		if !current[name] {
+			delete(p.together, name)
+		}
+	}
 	for name := range p.gateways {
 		if !current[name] {
 			delete(p.gateways, name)
@@ -211,26 +255,38 @@ func (p *pipeline) remove() {
 	}
 }
 
-// report tells the status writer what is known.
+// uids are those of the Gateways of a snapshot.
+func uids(s *snapshot.Snapshot) map[ir.Name]string {
+	found := make(map[ir.Name]string, len(s.Gateways))
+	for _, g := range s.Gateways {
+		found[ir.Name{Namespace: g.Namespace, Name: g.Name}] = string(g.UID)
+	}
+	return found
+}
+
+// report tells the other replicas and the status writer what is known.
 func (p *pipeline) report() {
 	if p.result == nil {
 		return
 	}
+	answers := p.answers()
 	live := make(map[ir.Name]status.Live, len(p.result.Gateways))
 	for _, g := range p.result.Gateways {
-		live[g.Name] = p.live(g)
+		live[g.Name] = p.live(g, answers[g.Name])
 	}
-	p.status.Set(status.Complete(p.result, live, p.options.GatewayAddress), p.last.Snapshot)
+	p.seen.Store(&seen{live: live, held: len(p.held)})
+	if writer := p.status.Load(); writer != nil {
+		writer.Set(status.Complete(p.result, live, p.options.GatewayAddress), p.last.Snapshot)
+	}
 }
 
-// readiness is nil when proxies can be served.
-func (p *pipeline) readiness() error {
-	switch {
-	case p.ready.Load():
-		return nil
-	case p.source.Synced():
-		return errors.New("nothing has been translated yet")
-	default:
-		return errors.New("the caches have not synced yet")
+// forgotten is the time until proxies that went are taken for gone.
+func (p *pipeline) forgotten() time.Duration {
+	now, next := p.options.Clock.Now(), never
+	for _, known := range p.together {
+		if left := known.returning(now, p.grace); left > 0 {
+			next = min(next, left)
+		}
 	}
+	return next
 }

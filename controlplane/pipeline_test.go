@@ -14,6 +14,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/metrics"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
 )
@@ -58,12 +59,15 @@ func TestHealth(t *testing.T) {
 	var ready atomic.Bool
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serveHealth(ctx, l, readinessOf(&ready)) }()
+	fine := func() error { return nil }
+	probes := health{alive: fine, ready: readinessOf(&ready), metrics: metrics.New("v1", func() metrics.State { return metrics.State{} }).Handler()}
+	go func() { ended <- probes.serve(ctx, l) }()
 	url := "http://" + l.Addr().String()
 	probe(t, url+"/healthz", http.StatusOK, "")
 	probe(t, url+"/readyz", http.StatusServiceUnavailable, "not synced")
 	ready.Store(true)
 	probe(t, url+"/readyz", http.StatusOK, "")
+	probe(t, url+"/metrics", http.StatusOK, "tlsgw_ready 0")
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)

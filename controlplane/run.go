@@ -4,82 +4,124 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/status"
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/xds"
 )
 
 // Run serves the Gateways of a cluster until ctx ends, then lets the proxies'
 // streams end and returns nil. It owns the listeners of o from the start.
+//
+// A replica of several (Options.Cluster) goes in steps: it gives leadership
+// away and is not ready any more; it serves on until nobody sends it new
+// connections; it ends the streams one after the other; and then it ends.
 func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, closeListeners(o)) }()
 	if o, err = o.withDefaults(); err != nil {
 		return err
 	}
-	server := xds.New(xds.Options{
-		Logger: o.Log.WithName("xds"),
-		TLS:    xds.TLSFiles{CA: o.XDSTLS.CA, Certificate: o.XDSTLS.Certificate, Key: o.XDSTLS.Key},
-	})
-	defer server.Close()
-	p, err := newPipeline(o, server)
+	c, err := newController(o)
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.source.Run(ctx) })
-	group.Go(func() error { p.status.Run(ctx); return nil })
-	group.Go(func() error { p.run(ctx); return nil })
+	defer c.xds.Close()
+	return c.run(ctx)
+}
+
+// run starts every part, and ends them in their order.
+func (c *controller) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, work := errgroup.WithContext(work)
+	leading, stopLeading := context.WithCancel(work)
+	defer stopLeading()
+	serving, stopServing := context.WithCancel(work)
+	defer stopServing()
+	served := make(chan struct{})
+	group.Go(func() error { return c.pipeline.source.Run(work) })
+	group.Go(func() error { c.pipeline.run(work); return nil })
+	group.Go(func() error { return c.elect(leading) })
 	group.Go(func() error {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.translated:
-		}
-		o.Log.Info("serving xDS", "address", o.XDSListener.Addr().String())
-		return server.Serve(ctx, o.XDSListener)
+		defer close(served)
+		return c.serve(serving)
 	})
-	if o.HealthListener != nil {
-		group.Go(func() error { return serveHealth(ctx, o.HealthListener, p.readiness) })
+	if c.identity != nil {
+		group.Go(func() error { return c.identity.Run(work) })
 	}
+	if c.replicas != nil {
+		group.Go(func() error { c.replicas.Run(work); return nil })
+	}
+	if l := c.options.HealthListener; l != nil {
+		probes := health{alive: c.alive, ready: c.readiness, metrics: c.metrics.Handler()}
+		group.Go(func() error { return probes.serve(work, l) })
+	}
+	group.Go(func() error {
+		defer stop()
+		select {
+		case <-work.Done():
+			return nil
+		case <-ctx.Done():
+		}
+		c.draining.Store(true)
+		stopLeading()
+		c.propagate(work)
+		stopServing()
+		<-served
+		return nil
+	})
 	return group.Wait()
 }
 
-// newPipeline connects the parts.
-func newPipeline(o Options, served proxies) (*pipeline, error) {
-	scheme, err := NewScheme()
-	if err != nil {
-		return nil, err
+// propagate waits until no new connections are sent here.
+func (c *controller) propagate(ctx context.Context) {
+	if c.options.Cluster == nil {
+		return
 	}
-	config := rest.CopyConfig(o.Config)
-	// The API server's priority and fairness limits better than a client that
-	// knows only itself.
-	config.QPS, config.RateLimiter = -1, nil
-	// It would end watches too. Writes have a limit of their own.
-	config.Timeout = 0
-	writer, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("connect to the API server at %s: %w", config.Host, err)
+	c.options.Log.Info("ending: leading no more, and not ready; proxies are served until others have taken over",
+		"for", c.options.Cluster.Times.Propagation.String())
+	timer := c.options.Clock.NewTimer(c.options.Cluster.Times.Propagation)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-ctx.Done():
 	}
-	p := &pipeline{options: o, proxies: served, translated: make(chan struct{})}
-	p.source, err = source.New(config, source.Options{
-		Scheme: scheme, Quiet: quiet, Cap: most, Clock: o.Clock,
-		Log:     o.Log.WithName("source"),
-		Observe: func(object client.Object) { p.status.Observe(object) },
-	})
-	if err != nil {
-		return nil, withInstallSteps(err)
+}
+
+// serve serves xDS once there is something to serve, and to show.
+func (c *controller) serve(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-c.pipeline.translated:
 	}
-	p.status = status.New(status.Options{
-		Client: writer, Get: p.source.Get, ControllerName: o.Translation.ControllerName,
-		Clock: o.Clock, Log: o.Log.WithName("status"),
-	})
-	p.barrier = newBarrier(p.source, o.Clock)
-	return p, nil
+	if err := c.identified(ctx); err != nil {
+		// Only the end of ctx ends that.
+		return nil //nolint:nilerr // The controller ends.
+	}
+	c.options.Log.Info("serving xDS", "address", c.options.XDSListener.Addr().String())
+	c.serving.Store(true)
+	defer c.serving.Store(false)
+	return c.xds.Serve(ctx, c.options.XDSListener)
+}
+
+// identified waits until the controller has a certificate.
+func (c *controller) identified(ctx context.Context) error {
+	if c.identity == nil {
+		return nil
+	}
+	const again = 20 * time.Millisecond
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	for c.identity.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // withInstallSteps says how to install what the API server does not serve.

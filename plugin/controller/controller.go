@@ -2,14 +2,16 @@
 // against whatever cluster kubectl's flags, or the pod that it is in, name.
 //
 // In go flags; out come statuses in the cluster, configuration for the proxies
-// that connect, and a log on stderr. It ends, with exit code 0, when it is
-// interrupted or terminated.
+// that connect, and a log on stderr; with --in-cluster also the proxies. It
+// ends, with exit code 0, when it is interrupted or terminated; a second signal
+// ends it at once.
 package controller
 
 import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,14 +31,26 @@ their configuration to Envoy proxies over mutual TLS, and writes status.
 
 It needs a certificate for ` + contract.XDSServerName + `, and a CA that has issued the
 proxies' certificates. The files are read again when they change. A proxy may
-only read the configuration of the Gateway that its certificate names.`
+only read the configuration of the Gateway that its certificate names.
+
+With --in-cluster it is one of several replicas in the cluster: it deploys an
+Envoy for each Gateway, keeps a CA of its own for them in a Secret, and elects
+by a Lease who of the replicas writes. Every replica serves proxies. ` + "`kubectl tlsgw\ninstall`" + ` runs it so; its name comes from the environment variable ` + envPodName + `.`
 
 const examples = `  # against the current context
   kubectl tlsgw controller --xds-cert tls.crt --xds-key tls.key --xds-ca ca.crt`
 
+// Environment variables of a replica, set by its Deployment.
+const (
+	// envPodName is the replica's name, unlike any other's.
+	envPodName = "POD_NAME"
+	// envPodUID is its Pod's UID.
+	envPodUID = "POD_UID"
+)
+
 // NewCommand is the verb.
 func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) *cobra.Command {
-	values := &values{}
+	values := &values{getenv: os.Getenv}
 	cmd := &cobra.Command{
 		Use:     "controller",
 		Short:   "Run the controller in the foreground",
@@ -46,6 +60,7 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		// In place of the root's: Run gives the libraries a logger.
 		PersistentPreRun: func(*cobra.Command, []string) {},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			values.given, values.namespace = cmd.Flags().Changed, *flags.Namespace
 			options, err := values.options(streams)
 			if err != nil {
 				return err
@@ -72,6 +87,15 @@ type values struct {
 	allowLoopback                      bool
 	gatewayAddress                     string
 	logLevel                           string
+	inCluster                          bool
+	envoyImage                         string
+
+	// namespace is that of kubectl's flag.
+	namespace string
+	// given tells whether a flag was given.
+	given func(flag string) bool
+	// getenv reads the environment.
+	getenv func(name string) string
 }
 
 func (v *values) addFlags(set *pflag.FlagSet) {
@@ -79,11 +103,13 @@ func (v *values) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&v.xdsCert, "xds-cert", "", "file with the controller's certificate for "+contract.XDSServerName)
 	set.StringVar(&v.xdsKey, "xds-key", "", "file with the key of that certificate")
 	set.StringVar(&v.xdsCA, "xds-ca", "", "file with the CA that has issued the proxies' certificates")
-	set.StringVar(&v.healthAddress, "health-address", "", "address for /healthz and /readyz, as 127.0.0.1:8081 (default: none)")
+	set.StringVar(&v.healthAddress, "health-address", "", "address for /healthz, /readyz and /metrics, as 127.0.0.1:8081 (default: none)")
 	set.StringVar(&v.listenAddress, "listen-address", "0.0.0.0", "address on which the proxies listen")
 	set.StringVar(&v.systemCAFile, "system-ca-file", "/etc/ssl/certs/ca-certificates.crt", "path, in the proxies, of the bundle that wellKnownCACertificates: System stands for")
 	set.StringVar(&v.gatewayAddress, "gateway-address", "", "IP address or host name that the status of every Gateway gives (default: none)")
 	set.BoolVar(&v.allowLoopback, "allow-loopback-backends", false, "allow backends on the proxies' own machine; opens Envoy's admin port to whoever may write a Backend")
+	set.BoolVar(&v.inCluster, "in-cluster", false, "be a replica in the cluster: deploy proxies, keep their CA, elect who writes; own objects are in --namespace (default "+contract.SystemNamespace+")")
+	set.StringVar(&v.envoyImage, "envoy-image", contract.EnvoyImage, "with --in-cluster: the image of proxies whose parameters name none")
 	set.StringVar(&v.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 }
 

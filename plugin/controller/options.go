@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -29,30 +30,71 @@ func (v *values) options(streams genericiooptions.IOStreams) (*Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, check := range []error{
-		address("--xds-address", v.xdsAddress),
-		v.checkHealth(),
-		v.checkTLS(),
-		v.checkListen(),
-		v.checkSystemCA(),
-		v.checkGatewayAddress(),
-	} {
+	checks := []error{address("--xds-address", v.xdsAddress), v.checkHealth(), v.checkListen()}
+	if v.inCluster {
+		checks = append(checks, v.checkReplica())
+	} else {
+		checks = append(checks, v.checkAlone(), v.checkTLS(), v.checkSystemCA(), v.checkGatewayAddress())
+	}
+	for _, check := range checks {
 		if check != nil {
 			return nil, check
 		}
 	}
-	return &Options{
+	o := &Options{
 		XDSAddress: v.xdsAddress, HealthAddress: v.healthAddress,
 		Controller: controlplane.Options{
-			XDSTLS: controlplane.TLSFiles{CA: v.xdsCA, Certificate: v.xdsCert, Key: v.xdsKey},
-			Translation: controlplane.TranslationOptions{
-				ListenAddress: v.listenAddress, SystemCAFile: v.systemCAFile,
-				AllowLoopbackBackends: v.allowLoopback,
-			},
-			GatewayAddress: v.gatewayAddress,
-			Log:            log,
+			Translation: controlplane.TranslationOptions{ListenAddress: v.listenAddress},
+			Log:         log,
 		},
-	}, nil
+	}
+	c := &o.Controller
+	if v.inCluster {
+		c.Cluster = &controlplane.ClusterOptions{
+			Namespace: cmp.Or(v.namespace, contract.SystemNamespace), EnvoyImage: v.envoyImage,
+			Identity: v.getenv(envPodName), PodUID: v.getenv(envPodUID),
+		}
+		return o, nil
+	}
+	c.XDSTLS = controlplane.TLSFiles{CA: v.xdsCA, Certificate: v.xdsCert, Key: v.xdsKey}
+	c.Translation.SystemCAFile, c.Translation.AllowLoopbackBackends = v.systemCAFile, v.allowLoopback
+	c.GatewayAddress = v.gatewayAddress
+	return o, nil
+}
+
+// checkReplica is for flags with --in-cluster.
+func (v *values) checkReplica() error {
+	const ownCA = "keeps a CA of its own in Secret " + contract.XDSAuthoritySecret
+	for _, refused := range []struct{ flag, why string }{
+		{"xds-cert", ownCA}, {"xds-key", ownCA}, {"xds-ca", ownCA},
+		{"gateway-address", "takes the addresses from each Gateway's Service"},
+		{"system-ca-file", "mounts the bundle where its proxies look for it"},
+		{"allow-loopback-backends", "must not open the admin ports of proxies to whoever may write a Backend"},
+	} {
+		if v.given(refused.flag) {
+			return fail.Usage("--%s cannot be given with --in-cluster: such a controller %s", refused.flag, refused.why)
+		}
+	}
+	if problems := validation.IsDNS1123Label(cmp.Or(v.namespace, contract.SystemNamespace)); len(problems) > 0 {
+		return fail.Usage("--namespace is %q, which is no name of a namespace: %s", v.namespace, strings.Join(problems, "; "))
+	}
+	if v.envoyImage == "" || strings.ContainsAny(v.envoyImage, " \t\n") {
+		return fail.Usage("--envoy-image is %q, which is no reference of an image", v.envoyImage)
+	}
+	name := v.getenv(envPodName)
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return fail.Usage("--in-cluster needs the name of the Pod in the environment variable %s, which is %q: %s", envPodName, name, strings.Join(problems, "; ")).
+			WithFix("kubectl tlsgw install    # makes a Deployment that sets it")
+	}
+	return nil
+}
+
+// checkAlone is for flags without --in-cluster.
+func (v *values) checkAlone() error {
+	if v.given("envoy-image") {
+		return fail.Usage("--envoy-image needs --in-cluster: without it, the controller deploys no proxies")
+	}
+	return nil
 }
 
 func logger(w io.Writer, level string) (logr.Logger, error) {

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -97,6 +100,7 @@ func TestEveryErrorNamesItsFlag(t *testing.T) {
 		{"listen address with a port", []string{"--listen-address=0.0.0.0:80"}, "--listen-address is"},
 		{"relative system bundle", []string{"--system-ca-file=ca.crt"}, "absolute path"},
 		{"gateway address", []string{"--gateway-address=no_host"}, "--gateway-address is"},
+		{"image without proxies", []string{"--envoy-image=a"}, "--envoy-image needs --in-cluster"},
 		{"unknown flag", []string{"--xds"}, "unknown flag"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -107,6 +111,63 @@ func TestEveryErrorNamesItsFlag(t *testing.T) {
 			}
 			if code := fail.Code(err); code != fail.CodeUsage && test.name != "unknown flag" {
 				t.Errorf("exit code %d, want %d", code, fail.CodeUsage)
+			}
+		})
+	}
+}
+
+// replica gives the options of flags with --in-cluster.
+func replica(t *testing.T, environment map[string]string, flags ...string) (*Options, error) {
+	t.Helper()
+	set := pflag.NewFlagSet("controller", pflag.ContinueOnError)
+	v := &values{given: set.Changed, getenv: func(name string) string { return environment[name] }}
+	v.addFlags(set)
+	set.StringVar(&v.namespace, "namespace", "", "")
+	if err := set.Parse(append([]string{"--in-cluster"}, flags...)); err != nil {
+		t.Fatal(err)
+	}
+	streams, _, _, _ := genericiooptions.NewTestIOStreams()
+	return v.options(streams)
+}
+
+func TestAReplica(t *testing.T) {
+	t.Parallel()
+	pod := map[string]string{"POD_NAME": "tlsgw-controller-1", "POD_UID": "uid"}
+	o, err := replica(t, pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &controlplane.ClusterOptions{
+		Namespace: contract.SystemNamespace, EnvoyImage: contract.EnvoyImage, Identity: "tlsgw-controller-1", PodUID: "uid",
+	}
+	if diff := cmp.Diff(want, o.Controller.Cluster); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if o, err = replica(t, pod, "--namespace=other", "--envoy-image=example.org/envoy:1"); err != nil {
+		t.Fatal(err)
+	}
+	if c := o.Controller.Cluster; c.Namespace != "other" || c.EnvoyImage != "example.org/envoy:1" {
+		t.Errorf("the flags make %+v", c)
+	}
+	for _, test := range []struct {
+		name, flag, want string
+		environment      map[string]string
+	}{
+		{"a certificate", "--xds-cert=tls.crt", "--xds-cert cannot be given with --in-cluster", pod},
+		{"a key", "--xds-key=tls.key", "--xds-key cannot be given", pod},
+		{"a CA", "--xds-ca=ca.crt", "--xds-ca cannot be given", pod},
+		{"an address", "--gateway-address=192.0.2.1", "--gateway-address cannot be given", pod},
+		{"a system bundle", "--system-ca-file=/ca.crt", "--system-ca-file cannot be given", pod},
+		{"loopback backends", "--allow-loopback-backends", "--allow-loopback-backends cannot be given", pod},
+		{"no image", "--envoy-image=", "--envoy-image is", pod},
+		{"bad namespace", "--namespace=a/b", "--namespace is", pod},
+		{"no name", "--log-level=info", "POD_NAME", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := replica(t, test.environment, test.flag)
+			if err == nil || !strings.Contains(err.Error(), test.want) || fail.Code(err) != fail.CodeUsage {
+				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
 	}
