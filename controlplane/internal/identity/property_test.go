@@ -32,7 +32,7 @@ const (
 	replicaLag, proxyLag = 30 * time.Second, 3 * time.Minute
 	// How long a replica can be cut off from the API server.
 	cutOffFor = 20 * time.Hour
-	proxies              = 3
+	proxies   = 3
 )
 
 // life is a controller of three replicas, the first of which leads.
