@@ -35,7 +35,7 @@ func ProxyName(gateway string) string {
 		return gateway
 	}
 	name := strings.ReplaceAll(gateway, ".", "-")
-	if !letter(name[0]) {
+	if !lettered(name) {
 		name = "gw-" + name
 	}
 	hash := shortHash(gateway)
@@ -54,7 +54,8 @@ func GatewayLabel(gateway string) string {
 // isServiceName tells whether a DNS subdomain, which Gateway names are, is
 // also a label of RFC 1035, which Service names are.
 func isServiceName(name string) bool {
-	return len(name) <= maxLabel && letter(name[0]) && !strings.Contains(name, ".")
+	return len(name) <= maxLabel && lettered(name) && !strings.Contains(name, ".")
 }
 
-func letter(c byte) bool { return c >= 'a' && c <= 'z' }
+// lettered tells whether name begins with a letter.
+func lettered(name string) bool { return name != "" && name[0] >= 'a' && name[0] <= 'z' }

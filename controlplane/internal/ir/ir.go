@@ -17,6 +17,9 @@ import (
 type Result struct {
 	// Gateways, by name. A Gateway that is not ours is not in it.
 	Gateways []*Gateway
+	// Deployments, by the name of the Gateway: one for each, or none at all
+	// where the controller does not deploy the proxies.
+	Deployments []*Deployment
 	// Statuses say what each object's status must be, by kind and name.
 	Statuses []ObjectStatus
 	// PlaintextBackends are the namespaces whose backends some route reaches

@@ -27,6 +27,7 @@ type Snapshot struct {
 	BackendTLSPolicies    []*gatewayv1.BackendTLSPolicy
 	Backends              []*v1alpha1.Backend
 	BackendConfigPolicies []*v1alpha1.BackendConfigPolicy
+	GatewayParameters     []*v1alpha1.GatewayParameters
 	Namespaces            []*corev1.Namespace
 	Services              []*corev1.Service
 	EndpointSlices        []*discoveryv1.EndpointSlice
@@ -63,6 +64,8 @@ func (s *Snapshot) add(object client.Object) bool {
 		s.Backends = append(s.Backends, o)
 	case *v1alpha1.BackendConfigPolicy:
 		s.BackendConfigPolicies = append(s.BackendConfigPolicies, o)
+	case *v1alpha1.GatewayParameters:
+		s.GatewayParameters = append(s.GatewayParameters, o)
 	case *corev1.Namespace:
 		s.Namespaces = append(s.Namespaces, o)
 	case *corev1.Service:
@@ -87,6 +90,7 @@ func (s *Snapshot) sort() {
 	sortByName(s.BackendTLSPolicies)
 	sortByName(s.Backends)
 	sortByName(s.BackendConfigPolicies)
+	sortByName(s.GatewayParameters)
 	sortByName(s.Namespaces)
 	sortByName(s.Services)
 	sortByName(s.EndpointSlices)

@@ -58,8 +58,12 @@ func kinds() []*kind {
 	everything := cache.ByObject{Transform: trim}
 	secrets := cache.ByObject{
 		Transform: trim,
-		// Helm keeps whole releases in Secrets; nothing refers to those.
-		Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
+		// Helm keeps whole releases in Secrets; nothing refers to those, nor to
+		// the proxies' own certificates.
+		Field: fields.AndSelectors(
+			fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"),
+			fields.OneTermNotEqualSelector("type", contract.SecretTypeIdentity),
+		),
 	}
 	configMaps := cache.ByObject{
 		Transform: trim,
@@ -82,6 +86,8 @@ func kinds() []*kind {
 			fill: into(func(s *snapshot.Snapshot) *[]*v1alpha1.Backend { return &s.Backends })},
 		{object: &v1alpha1.BackendConfigPolicy{}, options: everything, status: true, decides: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*v1alpha1.BackendConfigPolicy { return &s.BackendConfigPolicies })},
+		{object: &v1alpha1.GatewayParameters{}, options: everything,
+			fill: into(func(s *snapshot.Snapshot) *[]*v1alpha1.GatewayParameters { return &s.GatewayParameters })},
 		{object: &corev1.Namespace{}, options: everything,
 			fill: into(func(s *snapshot.Snapshot) *[]*corev1.Namespace { return &s.Namespaces })},
 		{object: &corev1.Service{}, options: everything, decides: true,

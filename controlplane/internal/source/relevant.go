@@ -11,7 +11,8 @@ import (
 )
 
 // relevant tells whether a translation could tell the two versions of an
-// object apart. Writes of status are not relevant, in particular our own.
+// object apart. Writes of status are not relevant, in particular our own, but
+// for the address of a Gateway's Service.
 func relevant(before, after client.Object) bool {
 	switch {
 	case before.GetUID() != after.GetUID(),
@@ -24,7 +25,8 @@ func relevant(before, after client.Object) bool {
 	switch a := after.(type) {
 	case *corev1.Service:
 		b, ok := before.(*corev1.Service)
-		return !ok || !equality.Semantic.DeepEqual(b.Spec, a.Spec)
+		// Only where it is an address of a Gateway has trim left a status.
+		return !ok || !equality.Semantic.DeepEqual(b.Spec, a.Spec) || !equality.Semantic.DeepEqual(b.Status, a.Status)
 	case *corev1.Secret:
 		b, ok := before.(*corev1.Secret)
 		return !ok || b.Type != a.Type || !maps.EqualFunc(b.Data, a.Data, slices.Equal)

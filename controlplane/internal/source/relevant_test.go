@@ -41,6 +41,9 @@ func TestRelevant(t *testing.T) {
 		{"Service ports", &corev1.Service{}, func(o client.Object) {
 			o.(*corev1.Service).Spec.Ports = []corev1.ServicePort{{Port: 1}}
 		}, true},
+		{"address of a Gateway", &corev1.Service{}, func(o client.Object) {
+			o.(*corev1.Service).Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}
+		}, true},
 		{"endpoint is ready", &discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{{}}}, func(o client.Object) {
 			o.(*discoveryv1.EndpointSlice).Endpoints[0].Conditions.Ready = &ready
 		}, true},

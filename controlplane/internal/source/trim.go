@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
 
 // trim drops what no translation reads before an object enters a cache, so
@@ -32,10 +33,14 @@ func trim(in any) (any, error) {
 		o.Data = only(o.Data, corev1.TLSCertKey, corev1.TLSPrivateKeyKey, contract.CAKey)
 		o.StringData = nil
 	case *corev1.ConfigMap:
-		o.Data = only(o.Data, contract.CAKey)
-		o.BinaryData = only(o.BinaryData, contract.CAKey)
+		trimConfigMap(o)
 	case *corev1.Service:
-		o.Status = corev1.ServiceStatus{}
+		if o.Labels[contract.LabelGatewayName] == "" {
+			o.Status = corev1.ServiceStatus{}
+		} else {
+			// It is the address of a Gateway.
+			o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
+		}
 	case *corev1.Namespace:
 		o.Spec, o.Status = corev1.NamespaceSpec{}, corev1.NamespaceStatus{}
 	case *discoveryv1.EndpointSlice:
@@ -45,6 +50,31 @@ func trim(in any) (any, error) {
 		}
 	}
 	return object, nil
+}
+
+// trimConfigMap keeps the bundle that policies can name. Of another key that
+// could hold the system bundle of a Gateway's proxies, it keeps the digest.
+func trimConfigMap(o *corev1.ConfigMap) {
+	data, binary := only(o.Data, contract.CAKey), only(o.BinaryData, contract.CAKey)
+	for key, value := range o.Data {
+		if digest := snapshot.Digest(value); digest != "" && key != contract.CAKey {
+			data = with(data, key, digest)
+		}
+	}
+	for key, value := range o.BinaryData {
+		if digest := snapshot.Digest(string(value)); digest != "" && key != contract.CAKey {
+			binary = with(binary, key, []byte(digest))
+		}
+	}
+	o.Data, o.BinaryData = data, binary
+}
+
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	if m == nil {
+		m = map[string]V{}
+	}
+	m[key] = value
+	return m
 }
 
 // ownManagedFields keeps what the controller has applied to a status: the

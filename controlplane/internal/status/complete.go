@@ -23,6 +23,9 @@ type Live struct {
 	Settling bool
 	// Held says why the configuration has not been sent yet; empty when it has.
 	Held string
+	// Undeployed says why the proxies are not deployed as they should be; empty
+	// when they are.
+	Undeployed string
 	// Rejections are what Envoy does not accept, sorted.
 	Rejections []Rejection
 }
@@ -54,8 +57,8 @@ type Rejection struct {
 // Object is the complete status of one object.
 type Object struct {
 	ir.ObjectStatus
-	// Address of a Gateway; empty when there is none to tell.
-	Address string
+	// Addresses of a Gateway: IP addresses and host names.
+	Addresses []string
 	// KeepProgrammed leaves a Programmed condition of the same generation as
 	// it stands.
 	KeepProgrammed bool
@@ -69,16 +72,24 @@ const maxMessage = 1024
 
 // Complete adds to a translation's statuses what the proxies have answered:
 // Programmed on Gateways and their listeners, and Accepted=False on every
-// object that is to blame for a rejection. It changes nothing in r.
+// object that is to blame for a rejection. address is where all Gateways are
+// reached whose proxies the controller does not deploy; it may be empty. It
+// changes nothing in r.
 func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 	blamed := blame(r, live)
+	deployments := make(map[ir.Name]*ir.Deployment, len(r.Deployments))
+	for _, d := range r.Deployments {
+		deployments[d.Gateway] = d
+	}
 	objects := make([]Object, 0, len(r.Statuses))
 	for _, s := range r.Statuses {
 		object := Object{ObjectStatus: s}
 		switch {
 		case s.Kind == gatewayKind && s.Group == gatewayv1.GroupName:
-			object = gateway(s, live[s.Name])
-			object.Address = address
+			object = gateway(s, live[s.Name], deployments[s.Name])
+			if deployments[s.Name] == nil && address != "" {
+				object.Addresses = []string{address}
+			}
 		case len(blamed[s.Ref]) > 0:
 			object.ObjectStatus = withBlame(s, blamed[s.Ref])
 		}
@@ -190,10 +201,17 @@ func bounded(message string) string {
 	return message
 }
 
-// gateway adds Programmed to a Gateway and its listeners.
-func gateway(s ir.ObjectStatus, live Live) Object {
+// gateway adds Programmed to a Gateway and its listeners, and the addresses of
+// what is deployed for it, nil where nothing is.
+func gateway(s ir.ObjectStatus, live Live, deployed *ir.Deployment) Object {
 	object := Object{ObjectStatus: s}
 	programmed := programmedOf(live)
+	if deployed != nil {
+		object.Addresses = deployed.Addresses
+		if no, found := unreachable(live, deployed); found && programmed.Reason != reasonInvalid {
+			programmed = no
+		}
+	}
 	if no, found := refusal(s.Conditions, conditionAccepted); found {
 		programmed = no
 	}
@@ -227,6 +245,22 @@ func refusal(conditions []ir.Condition, types ...string) (ir.Condition, bool) {
 		}
 	}
 	return ir.Condition{}, false
+}
+
+// unreachable is the Programmed condition of a Gateway that lacks more than an
+// acknowledgement: its proxies, or an address.
+func unreachable(live Live, deployed *ir.Deployment) (ir.Condition, bool) {
+	no := ir.Condition{Type: conditionProgrammed, Status: ir.False}
+	switch {
+	case live.Undeployed != "":
+		no.Reason, no.Message = string(gatewayv1.GatewayReasonNoResources), bounded(live.Undeployed)
+	case live.Connected > 0 && len(deployed.Addresses) == 0:
+		no.Reason = string(gatewayv1.GatewayReasonAddressNotAssigned)
+		no.Message = "the Service has no address yet: one of type LoadBalancer waits for a load balancer of the cluster, and GatewayParameters can choose another type"
+	default:
+		return ir.Condition{}, false
+	}
+	return no, true
 }
 
 // programmedOf says whether the proxies run what was accepted.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,10 +57,52 @@ func TestProgrammed(t *testing.T) {
 			if last := text(got.Listeners[0].Conditions); last != test.onListener {
 				t.Errorf("listener: %s, want %s", last, test.onListener)
 			}
-			if got.KeepProgrammed != test.keep || got.Address != "192.0.2.1" {
+			if got.KeepProgrammed != test.keep || !slices.Equal(got.Addresses, []string{"192.0.2.1"}) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestDeployed is about Gateways whose proxies the controller deploys.
+func TestDeployed(t *testing.T) {
+	t.Parallel()
+	const (
+		runs      = "True Programmed Envoy runs this generation"
+		noAddress = "False AddressNotAssigned the Service has no address yet"
+		noEnvoy   = "False Pending no Envoy is connected to the controller"
+	)
+	running := Live{Connected: 1, Acknowledged: true}
+	undeployed := Live{Connected: 1, Acknowledged: true, Undeployed: "no room"}
+	rejecting := undeployed
+	rejecting.Rejections = []Rejection{{Part: PartListener, Message: "Envoy rejected: x"}}
+	addresses := []string{"192.0.2.7", "lb.example"}
+	for name, test := range map[string]struct {
+		live                Live
+		addresses           []string
+		gateway, onListener string
+	}{
+		"runs":                   {running, addresses, runs, runs},
+		"no address":             {running, nil, noAddress, runs},
+		"neither proxy":          {Live{}, nil, noEnvoy, noEnvoy},
+		"not deployed":           {undeployed, addresses, "False NoResources no room", runs},
+		"not deployed, rejected": {rejecting, addresses, "False Invalid Envoy rejected: x", "False Invalid Envoy rejected: x"},
+	} {
+		yes := []ir.Condition{accepted(ir.True, "")}
+		r := &ir.Result{
+			Statuses:    []ir.ObjectStatus{gatewayStatus(yes, yes)},
+			Deployments: []*ir.Deployment{{Gateway: gatewayName(), Addresses: test.addresses}},
+		}
+		got := Complete(r, map[ir.Name]Live{gatewayName(): test.live}, "198.51.100.1")[0]
+		if last := text(got.Conditions); !strings.HasPrefix(last, test.gateway) {
+			t.Errorf("%s: Gateway: %s, want %s", name, last, test.gateway)
+		}
+		if last := text(got.Listeners[0].Conditions); last != test.onListener {
+			t.Errorf("%s: listener: %s, want %s", name, last, test.onListener)
+		}
+		if !slices.Equal(got.Addresses, test.addresses) {
+			t.Errorf("%s: addresses %q", name, got.Addresses)
+		}
 	}
 }
 

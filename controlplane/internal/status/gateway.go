@@ -14,7 +14,7 @@ import (
 // gateway makes the fields of a Gateway's status that the controller applies.
 func (m merger) gateway(existing *gatewayv1.Gateway, wanted *Object) (any, bool) {
 	status := gatewayv1.GatewayStatus{
-		Addresses:  addresses(wanted.Address),
+		Addresses:  addresses(wanted.Addresses),
 		Conditions: conditions(existing.Status.Conditions, wanted.Conditions, wanted.Generation, m.now),
 	}
 	if wanted.KeepProgrammed {
@@ -46,15 +46,16 @@ func listener(l ir.ListenerStatus, conditions []metav1.Condition) gatewayv1.List
 	return made
 }
 
-func addresses(address string) []gatewayv1.GatewayStatusAddress {
-	if address == "" {
-		return nil
+func addresses(wanted []string) []gatewayv1.GatewayStatusAddress {
+	var made []gatewayv1.GatewayStatusAddress
+	for _, address := range wanted {
+		kind := gatewayv1.HostnameAddressType
+		if _, err := netip.ParseAddr(address); err == nil {
+			kind = gatewayv1.IPAddressType
+		}
+		made = append(made, gatewayv1.GatewayStatusAddress{Type: &kind, Value: address})
 	}
-	kind := gatewayv1.HostnameAddressType
-	if _, err := netip.ParseAddr(address); err == nil {
-		kind = gatewayv1.IPAddressType
-	}
-	return []gatewayv1.GatewayStatusAddress{{Type: &kind, Value: address}}
+	return made
 }
 
 // keepProgrammed leaves Programmed as it stood for the same generation.

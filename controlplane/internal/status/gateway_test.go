@@ -44,7 +44,7 @@ func wantGateway(status ir.ConditionStatus, reason string) *Object {
 			Generation: 2, Conditions: programmed,
 			Listeners: []ir.ListenerStatus{{Name: "http", SupportedKinds: []string{"HTTPRoute"}, Conditions: programmed}},
 		},
-		Address: "gateway.example",
+		Addresses: []string{"gateway.example"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,7 +112,7 @@ func (t *translation) bcpTrust(namespace string, spec *v1alpha1.TLS, tls *ir.Ups
 	case spec.SecretRef != nil:
 		return t.bcpSecret(ir.Name{Namespace: namespace, Name: spec.SecretRef.Name}, isTrue(spec.SimpleTLS), tls, s)
 	case spec.Files != nil:
-		return setFiles(spec.Files, isTrue(spec.SimpleTLS), tls)
+		return t.setFiles(spec.Files, isTrue(spec.SimpleTLS), tls)
 	case spec.WellKnownCACertificates != nil:
 		if p := t.systemTrust(string(*spec.WellKnownCACertificates), tls); p != nil {
 			return errors.New(p.message)
@@ -148,14 +149,17 @@ func (t *translation) bcpSecret(name ir.Name, simple bool, tls *ir.UpstreamTLS, 
 }
 
 // setFiles takes files of the proxy. Whether they exist only Envoy knows.
-func setFiles(files *v1alpha1.TLSFiles, simple bool, tls *ir.UpstreamTLS) error {
+func (t *translation) setFiles(files *v1alpha1.TLSFiles, simple bool, tls *ir.UpstreamTLS) error {
 	paths := []struct {
 		field string
 		value *string
 	}{{"rootCA", files.RootCA}, {"tlsCertificate", files.TLSCertificate}, {"tlsKey", files.TLSKey}}
 	for _, p := range paths {
-		if p.value != nil && (!path.IsAbs(*p.value) || !printable(*p.value)) {
-			return fmt.Errorf("files.%s: %q is not an absolute path", p.field, *p.value)
+		if p.value == nil {
+			continue
+		}
+		if err := t.checkFile(*p.value); err != nil {
+			return fmt.Errorf("files.%s: %w", p.field, err)
 		}
 	}
 	if files.RootCA == nil {
@@ -167,6 +171,26 @@ func setFiles(files *v1alpha1.TLSFiles, simple bool, tls *ir.UpstreamTLS) error 
 	tls.TrustFile = *files.RootCA
 	if files.TLSKey != nil && !simple {
 		tls.ClientCertFile, tls.ClientKeyFile = *files.TLSCertificate, *files.TLSKey
+	}
+	return nil
+}
+
+// checkFile tells whether a policy may name a file of the proxy: it must be
+// below one of the allowed folders, and written as it is.
+func (t *translation) checkFile(name string) error {
+	if !path.IsAbs(name) || !printable(name) {
+		return fmt.Errorf("%q is not an absolute path", name)
+	}
+	if t.options.FileFolders == nil {
+		return nil
+	}
+	plain := path.Clean(name)
+	below := func(folder string) bool { return strings.HasPrefix(plain, path.Clean(folder)+"/") }
+	switch {
+	case !slices.ContainsFunc(t.options.FileFolders, below):
+		return fmt.Errorf("%q is not below %s, where a policy may name files of the proxy", plain, strings.Join(t.options.FileFolders, " or "))
+	case plain != name:
+		return fmt.Errorf("%q is not written plainly: use %q", name, plain)
 	}
 	return nil
 }

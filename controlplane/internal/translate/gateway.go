@@ -16,8 +16,10 @@ type gateway struct {
 	object    *gatewayv1.Gateway
 	name      ir.Name
 	listeners []*listener
-	// refused is why the Gateway as a whole serves nothing.
-	refused *problem
+	// refused is why the Gateway as a whole serves nothing, parameters why its
+	// proxies stay deployed as they are.
+	refused, parameters *problem
+	deployment          *ir.Deployment
 }
 
 // reached are the backends to which routes of the Gateway lead.
@@ -38,7 +40,8 @@ func (g *gateway) reached() map[*backend]struct{} {
 
 // newGateway checks a Gateway and its listeners; routes come later.
 func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
-	g := &gateway{object: object, name: nameOf(object), refused: t.checkGateway(object)}
+	g := &gateway{object: object, name: nameOf(object), refused: checkGateway(object)}
+	t.setDeployment(g)
 	for i := range object.Spec.Listeners {
 		g.listeners = append(g.listeners, t.newListener(object, &object.Spec.Listeners[i]))
 	}
@@ -47,15 +50,8 @@ func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
 }
 
 // checkGateway refuses what would be half-right if it were left out.
-func (t *translation) checkGateway(object *gatewayv1.Gateway) *problem {
-	spec := &object.Spec
-	if p := gatewayClass(t.objects.classes[string(spec.GatewayClassName)]); p != nil {
-		return problemf(string(gatewayv1.GatewayReasonInvalidParameters), "GatewayClass %s is not accepted: %s", spec.GatewayClassName, p.message)
-	}
-	if spec.Infrastructure != nil && spec.Infrastructure.ParametersRef != nil {
-		return problemf(string(gatewayv1.GatewayReasonInvalidParameters), "spec.infrastructure.parametersRef is not supported: this controller takes no parameters")
-	}
-	if len(spec.Addresses) > 0 {
+func checkGateway(object *gatewayv1.Gateway) *problem {
+	if len(object.Spec.Addresses) > 0 {
 		return problemf(string(gatewayv1.GatewayReasonUnsupportedAddress), "spec.addresses is not supported: the controller assigns addresses")
 	}
 	return nil
@@ -186,12 +182,13 @@ func (g *gateway) status() ir.ObjectStatus {
 			serving++
 		}
 	}
-	accepted := g.refused.condition(conditionAccepted, reasonAccepted, "the Gateway is valid")
-	if g.refused == nil && len(bad) > 0 {
+	no := cmp.Or(g.refused, g.parameters)
+	accepted := no.condition(conditionAccepted, reasonAccepted, "the Gateway is valid")
+	if no == nil && len(bad) > 0 {
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 		accepted.Message = "listeners that are not valid: " + strings.Join(bad, ", ")
 	}
-	if g.refused == nil && serving == 0 {
+	if no == nil && serving == 0 {
 		accepted.Status = ir.False
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 	}

@@ -32,6 +32,10 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			options := testOptions()
 			options.AllowLoopback = strings.Contains(path, "allow-loopback")
+			options.Deploy = strings.Contains(path, "deploy-")
+			if strings.Contains(path, "-file-folders") {
+				options.FileFolders = []string{"/etc/ssl/certs", "/etc/tlsgw/files/"}
+			}
 			result := Translate(newSnapshot(t, decodeAll(t, loadCase(t, path))), options)
 			checkInvariants(t, newSnapshot(t, decodeAll(t, loadCase(t, path))), result)
 			got := dump(t, result)

@@ -22,6 +22,7 @@ type index struct {
 	backends   map[ir.Name]*v1alpha1.Backend
 	secrets    map[ir.Name]*corev1.Secret
 	configMaps map[ir.Name]*corev1.ConfigMap
+	parameters map[ir.Name]*v1alpha1.GatewayParameters
 	// endpointSlices are by the name of their Service.
 	endpointSlices map[ir.Name][]*discoveryv1.EndpointSlice
 	// grants are by namespace.
@@ -37,6 +38,7 @@ func newIndex(s *snapshot.Snapshot, controllerName string) *index {
 		backends:       byName(s.Backends),
 		secrets:        byName(s.Secrets),
 		configMaps:     byName(s.ConfigMaps),
+		parameters:     byName(s.GatewayParameters),
 		endpointSlices: map[ir.Name][]*discoveryv1.EndpointSlice{},
 		grants:         map[string][]*gatewayv1.ReferenceGrant{},
 		policies:       newPolicyIndex(s.BackendTLSPolicies, s.BackendConfigPolicies),

@@ -102,6 +102,8 @@ func newObject(kind string) client.Object {
 		return &v1alpha1.Backend{}
 	case "BackendConfigPolicy":
 		return &v1alpha1.BackendConfigPolicy{}
+	case "GatewayParameters":
+		return &v1alpha1.GatewayParameters{}
 	case "Namespace":
 		return &corev1.Namespace{}
 	case "Service":

@@ -32,6 +32,12 @@ type Options struct {
 	// addresses. Only the local dev driver sets it: it would open Envoy's
 	// admin port to whoever may write a Backend.
 	AllowLoopback bool
+	// Deploy: the controller deploys the proxies. Without it, parameters are
+	// refused, and Result.Deployments is empty.
+	Deploy bool
+	// FileFolders are the folders of the proxy to which a
+	// BackendConfigPolicy's tls.files may point. Nil is every folder.
+	FileFolders []string
 }
 
 // Translate makes the configuration of all Gateways of the controller and the
@@ -51,6 +57,9 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 	}
 	for _, g := range t.gateways {
 		result.Gateways = append(result.Gateways, g.configuration())
+		if o.Deploy {
+			result.Deployments = append(result.Deployments, g.deployed())
+		}
 		result.Statuses = append(result.Statuses, g.status())
 	}
 	result.Statuses = append(result.Statuses, t.gatewayClassStatuses()...)
@@ -67,6 +76,7 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 	}
 	slices.SortFunc(result.TrustBundles, func(a, b *ir.Secret) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(result.Gateways, func(a, b *ir.Gateway) int { return a.Name.Compare(b.Name) })
+	slices.SortFunc(result.Deployments, func(a, b *ir.Deployment) int { return a.Gateway.Compare(b.Gateway) })
 	slices.SortFunc(result.Statuses, func(a, b ir.ObjectStatus) int { return compareRefs(a.Ref, b.Ref) })
 	return result
 }
