@@ -12,6 +12,7 @@
 // The environment can say
 //
 //   - TLSGW_BINARY: the plugin to test; without it one is built,
+//   - KUBECTL: the kubectl to run, instead of the one on PATH,
 //   - E2E_CLUSTER: the cluster's name, instead of tlsgw,
 //   - E2E_HTTP_PORT: the port of the gateway on this machine, instead of 8080,
 //   - E2E_ARTIFACTS: a folder for what a failure may be explained by,

@@ -234,14 +234,9 @@ func (s *suite) nothingLeft(ctx context.Context) error {
 	return errors.Join(append(failures, err)...)
 }
 
-// findKubectl takes that of the assets before the one on PATH.
+// findKubectl takes the one that KUBECTL names before the one on PATH.
 func findKubectl() (string, error) {
-	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
-		if path, err := exec.LookPath(filepath.Join(assets, "kubectl")); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath("kubectl")
+	path, err := exec.LookPath(environment("KUBECTL", "kubectl"))
 	if err != nil {
 		return "", fmt.Errorf("find kubectl: %w", err)
 	}
