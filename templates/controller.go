@@ -94,7 +94,9 @@ func deploys() ([]client.Object, error) {
 		"Lease":           contract.ControllerDeployment,
 		"AuthoritySecret": contract.XDSAuthoritySecret,
 		"ReportLabel":     contract.LabelReplicaReport,
-		"ControllerName":  contract.ControllerName,
+		"ProxyApp":        contract.ProxyApp,
+		"ProxyManager":    contract.ProxyManager,
+		"SecretType":      contract.SecretTypeIdentity,
 		"ManagedBy":       contract.FieldManager,
 	})
 }
@@ -122,7 +124,7 @@ func controller(values ControllerValues) ([]client.Object, error) {
 		"Name":           contract.ControllerDeployment,
 		"Namespace":      contract.SystemNamespace,
 		"ServiceAccount": contract.ControllerServiceAccount,
-		"ProxyLabel":     contract.LabelGatewayClassName,
+		"ProxyApp":       contract.ProxyApp,
 		"XDSPort":        contract.XDSPort,
 		"HTTPPort":       contract.ControllerHTTPPort,
 		"HTTPPortText":   fmt.Sprint(contract.ControllerHTTPPort),
