@@ -54,7 +54,11 @@ func New(o Options) (*Elector, error) {
 	if o.Lease == 0 {
 		o.Lease, o.Renew, o.Retry = defaultLease, defaultRenew, defaultRetry
 	}
-	client, err := coordinationv1.NewForConfig(o.Config)
+	config := rest.CopyConfig(o.Config)
+	// One request that hangs must not cost the Lease, nor keep a replica from
+	// contending.
+	config.Timeout = o.Renew / 2
+	client, err := coordinationv1.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the election of a leader: %w", err)
 	}
