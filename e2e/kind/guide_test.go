@@ -109,6 +109,8 @@ func (s *suite) guideWorks(t *testing.T, kind, reason string) {
 	s.applyGuide(t, strings.ToLower(kind), "httproute")
 	s.awaitCondition(t, ancestors, "Accepted", "True", reason, strings.ToLower(kind), policyName)
 	s.await(t, soon, guideHost, "/", http.StatusOK)
+	direct := s.forwardTo(t, contract.DevGatewayNamespace, "deployment/http", ":8080")
+	awaitURL(t, soon, direct.url+"/", guideHost, http.StatusOK)
 	after := s.guideStats(t, admin)
 	if after[handshakes] <= before[handshakes] {
 		t.Errorf("%s was %d and is %d: it has to grow", handshakes, before[handshakes], after[handshakes])
