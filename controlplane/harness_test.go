@@ -198,11 +198,7 @@ func (c *cluster) envoy(t *testing.T, namespace, gateway string) *envoytest.Envo
 		KeyFile:         envoytest.WriteFile(t, "tls.key", pair.Key),
 		AdminPort:       envoytest.FreePort(t),
 	}
-	config, err := bootstrap.JSON(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := envoytest.Start(t, config, options.AdminPort)
+	proxy := envoytest.Start(t, envoytest.Bootstrap(t, options), options.AdminPort)
 	proxy.WaitReady(t)
 	return proxy
 }

@@ -1,6 +1,9 @@
 // Package bootstrap makes the static configuration with which a Gateway's
-// Envoy starts. In go addresses, ports and paths of certificates; out comes
-// JSON that Envoy reads with --config-path (JSON is YAML too).
+// Envoy starts. In go addresses, ports and paths of certificates; out come
+// files: Main, which Envoy reads with --config-path (JSON is YAML too), and
+// those to which it points for the certificates. Envoy reads a certificate
+// again when a file is moved into its folder, so that a rotation needs no
+// restart.
 package bootstrap
 
 import (
@@ -20,9 +23,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
-	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -58,8 +59,10 @@ type Options struct {
 	XDSPort uint16
 	// CAFile verifies the controller; CertificateFile and KeyFile are the
 	// proxy's own, with the URI SAN contract.NodeURI. All are paths of PEM
-	// files that Envoy reads when it starts.
+	// files. Certificate and key are in one folder.
 	CAFile, CertificateFile, KeyFile string
+	// Folder is where Envoy finds the files of this package.
+	Folder string
 	// AdminPort is the port of the admin interface on 127.0.0.1. Zero is
 	// contract.AdminPort.
 	AdminPort uint16
@@ -67,24 +70,51 @@ type Options struct {
 	// once it has its first configuration. Port zero: nowhere.
 	ReadyAddress string
 	ReadyPort    uint16
+	// Drain is how the proxy is asked to let its clients go; nil: it cannot be
+	// asked. It needs ReadyPort.
+	Drain *Drain
 	// SOTW uses the state-of-the-world protocol in place of the delta one.
 	SOTW bool
 }
 
-// JSON makes the bootstrap: equal options give equal bytes.
-func JSON(o Options) ([]byte, error) {
+// The names of the files. Main is the one that Envoy starts with.
+const (
+	Main            = "bootstrap.json"
+	certificateFile = "certificate.json"
+	authorityFile   = "authority.json"
+)
+
+// Files makes the files of Options.Folder, by name: equal options give equal
+// bytes.
+func Files(o Options) (map[string][]byte, error) {
 	config, err := build(o)
 	if err != nil {
 		return nil, fmt.Errorf("make the Envoy bootstrap of %s/%s: %w", o.Namespace, o.Gateway, err)
 	}
-	encoded, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(config)
+	messages := map[string]proto.Message{Main: config}
+	for name, secret := range secrets(o) {
+		if messages[name], err = response(secret); err != nil {
+			return nil, fmt.Errorf("make the Envoy bootstrap of %s/%s: %s: %w", o.Namespace, o.Gateway, name, err)
+		}
+	}
+	files := make(map[string][]byte, len(messages))
+	for name, m := range messages {
+		if files[name], err = encode(m); err != nil {
+			return nil, fmt.Errorf("encode the Envoy bootstrap of %s/%s: %s: %w", o.Namespace, o.Gateway, name, err)
+		}
+	}
+	return files, nil
+}
+
+func encode(m proto.Message) ([]byte, error) {
+	encoded, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
-		return nil, fmt.Errorf("encode the Envoy bootstrap of %s/%s: %w", o.Namespace, o.Gateway, err)
+		return nil, err
 	}
 	// protojson varies its whitespace on purpose.
 	var indented bytes.Buffer
 	if err := json.Indent(&indented, encoded, "", "  "); err != nil {
-		return nil, fmt.Errorf("indent the Envoy bootstrap of %s/%s: %w", o.Namespace, o.Gateway, err)
+		return nil, err
 	}
 	return append(indented.Bytes(), '\n'), nil
 }
@@ -102,6 +132,9 @@ func build(o Options) (*bootstrapv3.Bootstrap, error) {
 		return nil, err
 	}
 	static := &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{cluster}}
+	if o.Drain != nil {
+		static.Clusters = append(static.Clusters, adminCluster(o))
+	}
 	if o.ReadyPort != 0 {
 		ready, err := readyListener(o)
 		if err != nil {
@@ -112,7 +145,7 @@ func build(o Options) (*bootstrapv3.Bootstrap, error) {
 	id := contract.NodeID(o.Namespace, o.Gateway)
 	config := &bootstrapv3.Bootstrap{
 		Node:             &corev3.Node{Id: id, Cluster: id},
-		Admin:            &bootstrapv3.Admin{Address: address(loopback, cmp.Or(o.AdminPort, contract.AdminPort))},
+		Admin:            admin(o),
 		DynamicResources: dynamicResources(o),
 		StaticResources:  static,
 		OverloadManager:  overload,
@@ -129,6 +162,7 @@ func check(o Options) error {
 		{"CA file", o.CAFile},
 		{"certificate file", o.CertificateFile},
 		{"key file", o.KeyFile},
+		{"folder", o.Folder},
 	} {
 		if required.value == "" {
 			missing = append(missing, required.what)
@@ -136,6 +170,9 @@ func check(o Options) error {
 	}
 	if len(missing) > 0 {
 		return errors.New("missing: " + strings.Join(missing, ", "))
+	}
+	if o.Drain != nil {
+		return o.Drain.check(o.ReadyPort)
 	}
 	return nil
 }
@@ -214,43 +251,6 @@ func controllerCluster(o Options) (*clusterv3.Cluster, error) {
 	}, nil
 }
 
-// controllerTLS verifies the controller by its name, whatever address the
-// proxy dials.
-func controllerTLS(o Options) (*corev3.TransportSocket, error) {
-	config, err := packed(&tlsv3.UpstreamTlsContext{
-		Sni: contract.XDSServerName,
-		CommonTlsContext: &tlsv3.CommonTlsContext{
-			TlsParams: &tlsv3.TlsParameters{
-				TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
-				TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3,
-			},
-			AlpnProtocols: []string{"h2"},
-			TlsCertificates: []*tlsv3.TlsCertificate{{
-				CertificateChain: file(o.CertificateFile),
-				PrivateKey:       file(o.KeyFile),
-			}},
-			ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{
-				ValidationContext: &tlsv3.CertificateValidationContext{
-					TrustedCa: file(o.CAFile),
-					MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{
-						SanType: tlsv3.SubjectAltNameMatcher_DNS,
-						Matcher: &matcherv3.StringMatcher{
-							MatchPattern: &matcherv3.StringMatcher_Exact{Exact: contract.XDSServerName},
-						},
-					}},
-				},
-			},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &corev3.TransportSocket{
-		Name:       "envoy.transport_sockets.tls",
-		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: config},
-	}, nil
-}
-
 func overloadLimits() (*overloadv3.OverloadManager, error) {
 	config, err := packed(&connectionsv3.DownstreamConnectionsConfig{MaxActiveDownstreamConnections: maxConnections})
 	if err != nil {
@@ -267,10 +267,6 @@ func address(host string, port uint16) *corev3.Address {
 		Address:       host,
 		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(port)},
 	}}}
-}
-
-func file(path string) *corev3.DataSource {
-	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
 }
 
 type message interface {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,33 +27,45 @@ func cases() map[string]bootstrap.Options {
 	minimal := bootstrap.Options{
 		Namespace: "infra", Gateway: "http", XDSHost: "tlsgw-controller.tlsgw-system.svc",
 		CAFile: "/etc/tlsgw/ca.crt", CertificateFile: "/etc/tlsgw/tls.crt", KeyFile: "/etc/tlsgw/tls.key",
+		Folder: "/etc/tlsgw/bootstrap",
 	}
 	local := minimal
 	local.XDSHost, local.XDSPort, local.AdminPort = "127.0.0.1", 18001, 19002
 	local.ReadyAddress, local.ReadyPort, local.SOTW = "127.0.0.1", 19003, true
-	return map[string]bootstrap.Options{"minimal": minimal, "local": local}
+	pod := minimal
+	pod.ReadyPort, pod.Drain = contract.ReadyPort, &bootstrap.Drain{Token: "0123456789abcdef", Time: 20 * time.Second}
+	return map[string]bootstrap.Options{"minimal": minimal, "local": local, "pod": pod}
 }
 
 func TestGoldens(t *testing.T) {
 	t.Parallel()
 	for name, o := range cases() {
-		got, err := bootstrap.JSON(o)
+		files, err := bootstrap.Files(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join("testdata", name+".json")
-		if flag.Lookup("update").Value.String() == "true" {
-			if err := os.WriteFile(path, got, 0o600); err != nil {
-				t.Fatal(err)
-			}
+		for file, got := range files {
+			golden(t, filepath.Join("testdata", name, file), got)
 		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatalf("run `go test -update` to make it: %v", err)
+	}
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if flag.Lookup("update").Value.String() == "true" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("run `go test -update` to make it: %v", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }
 
@@ -67,10 +80,7 @@ func TestEnvoyAccepts(t *testing.T) {
 			o.CAFile = envoytest.WriteFile(t, "ca.crt", ca.PEM)
 			o.CertificateFile = envoytest.WriteFile(t, "tls.crt", pair.Certificate)
 			o.KeyFile = envoytest.WriteFile(t, "tls.key", pair.Key)
-			config, err := bootstrap.JSON(o)
-			if err != nil {
-				t.Fatal(err)
-			}
+			config := envoytest.Bootstrap(t, o)
 			check := exec.CommandContext(t.Context(), envoytest.Binary(t), "--mode", "validate",
 				"--config-path", envoytest.WriteFile(t, "bootstrap.json", config))
 			output, err := check.CombinedOutput()
@@ -84,10 +94,21 @@ func TestEnvoyAccepts(t *testing.T) {
 	}
 }
 
-func TestMissingOptions(t *testing.T) {
+func TestBadOptions(t *testing.T) {
 	t.Parallel()
-	_, err := bootstrap.JSON(bootstrap.Options{Namespace: "infra", Gateway: "http", XDSHost: "a", CAFile: "b", KeyFile: "c"})
-	if err == nil || !strings.Contains(err.Error(), "infra/http") || !strings.Contains(err.Error(), "certificate file") {
-		t.Errorf("error %v does not name the Gateway and what is missing", err)
+	good := cases()["pod"]
+	for want, change := range map[string]func(*bootstrap.Options){
+		"certificate file": func(o *bootstrap.Options) { o.CertificateFile = "" },
+		"folder":           func(o *bootstrap.Options) { o.Folder = "" },
+		"ready port":       func(o *bootstrap.Options) { o.ReadyPort = 0 },
+		"drain token":      func(o *bootstrap.Options) { o.Drain = &bootstrap.Drain{Token: "../../0123456789abcdef", Time: time.Second} },
+		"time to drain":    func(o *bootstrap.Options) { o.Drain = &bootstrap.Drain{Token: "0123456789abcdef", Time: time.Microsecond} },
+	} {
+		o := good
+		change(&o)
+		_, err := bootstrap.Files(o)
+		if err == nil || !strings.Contains(err.Error(), "infra/http") || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name the Gateway and %q", err, want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"cmp"
+	"net/http"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -13,7 +14,14 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-const readyName, readyPath = "tlsgw-ready", "/ready"
+// Paths of the ready port. ReadyPath answers 200 when the proxy is to be sent
+// requests, LivePath as long as it works at all.
+const (
+	ReadyPath = "/ready"
+	LivePath  = "/live"
+
+	readyName = "tlsgw-ready"
+)
 
 // readyListener answers probes from the moment when Envoy's workers start,
 // which is when its first configuration is complete. It is a listener of its
@@ -24,7 +32,7 @@ func readyListener(o Options) (*listenerv3.Listener, error) {
 		Headers: []*routev3.HeaderMatcher{{
 			Name: ":path",
 			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: readyPath},
+				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: ReadyPath},
 			}},
 		}},
 	})
@@ -35,15 +43,28 @@ func readyListener(o Options) (*listenerv3.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	filters := []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.health_check", health)}
+	routes := []*routev3.Route{answer(LivePath)}
+	if o.Drain != nil {
+		drain, err := o.Drain.filters()
+		if err != nil {
+			return nil, err
+		}
+		route, err := o.Drain.route()
+		if err != nil {
+			return nil, err
+		}
+		filters, routes = append(filters, drain...), append(routes, route)
+	}
 	manager, err := packed(&hcmv3.HttpConnectionManager{
 		StatPrefix: readyName,
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{
-			RouteConfig: &routev3.RouteConfiguration{Name: readyName},
+			RouteConfig: &routev3.RouteConfiguration{
+				Name:         readyName,
+				VirtualHosts: []*routev3.VirtualHost{{Name: readyName, Domains: []string{"*"}, Routes: routes}},
+			},
 		},
-		HttpFilters: []*hcmv3.HttpFilter{
-			httpFilter("envoy.filters.http.health_check", health),
-			httpFilter("envoy.filters.http.router", router),
-		},
+		HttpFilters: append(filters, httpFilter("envoy.filters.http.router", router)),
 	})
 	if err != nil {
 		return nil, err
@@ -57,6 +78,16 @@ func readyListener(o Options) (*listenerv3.Listener, error) {
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: manager},
 		}}}},
 	}, nil
+}
+
+// answer is a route that answers 200 by itself.
+func answer(path string) *routev3.Route {
+	return &routev3.Route{
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}},
+		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+			Status: http.StatusOK,
+		}},
+	}
 }
 
 func httpFilter(name string, config *anypb.Any) *hcmv3.HttpFilter {

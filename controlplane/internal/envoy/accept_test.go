@@ -114,7 +114,7 @@ func startWithProxy(t *testing.T) *xds.Server {
 	node := gatewayName()
 	client := ca.Issue(t, nil, []string{contract.NodeURI(node.Namespace, node.Name)})
 	adminPort := envoytest.FreePort(t)
-	config, err := bootstrap.JSON(bootstrap.Options{
+	config := envoytest.Bootstrap(t, bootstrap.Options{
 		Namespace: node.Namespace, Gateway: node.Name,
 		XDSHost: "127.0.0.1", XDSPort: listener.Addr().(*net.TCPAddr).AddrPort().Port(),
 		CAFile:          caFile,
@@ -122,9 +122,6 @@ func startWithProxy(t *testing.T) *xds.Server {
 		KeyFile:         envoytest.WriteFile(t, "tls.key", client.Key),
 		AdminPort:       adminPort,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	envoytest.Start(t, config, adminPort)
 	return server
 }

@@ -165,11 +165,7 @@ func (w *world) startEnvoy(o bootstrap.Options, uri string) *envoytest.Envoy {
 	o.CertificateFile = envoytest.WriteFile(w.t, "tls.crt", pair.Certificate)
 	o.KeyFile = envoytest.WriteFile(w.t, "tls.key", pair.Key)
 	o.AdminPort = envoytest.FreePort(w.t)
-	config, err := bootstrap.JSON(o)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return envoytest.Start(w.t, config, o.AdminPort)
+	return envoytest.Start(w.t, envoytest.Bootstrap(w.t, o), o.AdminPort)
 }
 
 func splitPort(tb testing.TB, address string) (string, uint16) {

@@ -3,7 +3,9 @@ package local
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/bootstrap"
@@ -14,30 +16,35 @@ import (
 // envoy is the proxy of the Gateway kgateway-system/http.
 func (u *up) envoy() (part, error) {
 	own, ca := u.dir.pair(xdsClientCert), u.dir.pair(xdsCA).certificate
-	config, err := bootstrap.JSON(bootstrap.Options{
+	files, err := bootstrap.Files(bootstrap.Options{
 		Namespace: contract.DevGatewayNamespace, Gateway: contract.DevGatewayName,
 		XDSHost: port.Loopback, XDSPort: uint16(u.Ports.XDS), // #nosec G115 -- ports fit
 		CAFile: ca, CertificateFile: own.certificate, KeyFile: own.key,
+		Folder:    u.dir.path("envoy"),
 		AdminPort: uint16(u.AdminPort), // #nosec G115 -- ports fit
 	})
 	if err != nil {
 		return part{}, err
 	}
-	if err := u.dir.write(config, "envoy", "bootstrap.json"); err != nil {
-		return part{}, err
+	inputs := []string{own.certificate, ca}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := u.dir.write(files[name], "envoy", name); err != nil {
+			return part{}, err
+		}
+		inputs = append(inputs, u.dir.path("envoy", name))
 	}
 	return part{
 		name:  "envoy",
 		title: "Envoy",
 		argv: []string{
 			u.envoyPath,
-			"--config-path", u.dir.path("envoy", "bootstrap.json"),
+			"--config-path", u.dir.path("envoy", bootstrap.Main),
 			// Its shared memory would be one for all Envoys of a machine.
 			"--disable-hot-restart",
 			"--log-level", "warning",
 			"--concurrency", "2",
 		},
-		inputs: []string{u.dir.path("envoy", "bootstrap.json"), own.certificate, ca},
+		inputs: inputs,
 		ports:  []port.Use{{Number: u.AdminPort, Flag: "--admin-port"}, {Number: u.HTTPPort, Flag: "--http-port"}},
 		check:  u.checkEnvoy,
 	}, nil
