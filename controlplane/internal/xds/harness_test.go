@@ -45,6 +45,8 @@ type world struct {
 
 	server *xds.Server
 	stop   func()
+	// drain ends Serve, and gives a channel that is closed when it has ended.
+	drain func() <-chan struct{}
 }
 
 // newWorld starts a server. The grace is short, so that removals are seen.
@@ -101,14 +103,21 @@ func (w *world) start() {
 	w.address = listener.Addr().String()
 	w.server = xds.New(w.options)
 	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- w.server.Serve(ctx, listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := w.server.Serve(ctx, listener); err != nil {
+			w.t.Errorf("serve: %v", err)
+		}
+	}()
+	w.drain = func() <-chan struct{} {
+		cancel()
+		return served
+	}
 	w.stop = sync.OnceFunc(func() {
 		cancel()
 		w.server.Close()
-		if err := <-served; err != nil {
-			w.t.Errorf("serve: %v", err)
-		}
+		<-served
 	})
 }
 
