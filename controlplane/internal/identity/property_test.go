@@ -42,12 +42,12 @@ type life struct {
 	random   *rand.Rand
 	clock    *testclock.FakeClock
 	replicas []*Authority
-	proxies  []proxy
+	proxies  []identity
 	ring     ring
 }
 
-// proxy is what a proxy has.
-type proxy struct {
+// identity is what a proxy has.
+type identity struct {
 	certificate, key, bundle []byte
 }
 
@@ -58,7 +58,7 @@ func newLife(t *testing.T, seed uint64) *life {
 		l.replicas = append(l.replicas, offline(l.clock))
 	}
 	l.lead(false)
-	l.proxies = make([]proxy, proxies)
+	l.proxies = make([]identity, proxies)
 	l.deliver(l.renewed())
 	return l
 }
@@ -125,9 +125,9 @@ func (l *life) lead(cutOff bool) {
 }
 
 // renewed is what the leader would have each proxy have.
-func (l *life) renewed() []proxy {
+func (l *life) renewed() []identity {
 	l.t.Helper()
-	out := make([]proxy, proxies)
+	out := make([]identity, proxies)
 	copy(out, l.proxies)
 	for i := range out {
 		leader := l.replicas[0]
@@ -145,7 +145,7 @@ func (l *life) renewed() []proxy {
 
 func name(i int) string { return fmt.Sprintf("proxy-%d", i) }
 
-func (l *life) deliver(p []proxy) {
+func (l *life) deliver(p []identity) {
 	l.proxies = p
 	l.check()
 }

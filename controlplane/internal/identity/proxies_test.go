@@ -3,8 +3,12 @@ package identity
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -50,7 +54,7 @@ func (s *server) testRotation(t *testing.T) {
 			}
 			before := a.look()
 			w := serve(t, a)
-			old := w.envoy(t, a)
+			old := w.envoy(t)
 			w.waitConnected(t, 1)
 
 			jump(clock, now.Add(margin), a)
@@ -61,11 +65,11 @@ func (s *server) testRotation(t *testing.T) {
 			// The old certificate is let in again, and the new one is too.
 			w.restart(t)
 			w.waitConnected(t, 1)
-			fresh := w.envoy(t, a)
+			fresh := w.envoy(t)
 			w.waitConnected(t, 2)
 			old.WaitReady(t)
 			fresh.WaitReady(t)
-			w.checkStranger(t, a)
+			w.checkStranger(t)
 		})
 	}
 }
@@ -78,7 +82,7 @@ func (s *server) testReplaced(t *testing.T) {
 	a := s.replica(t, namespace, clock, true)
 	waitReady(t, a)
 	w := serve(t, a)
-	old := w.envoy(t, a)
+	old := w.envoy(t)
 	w.waitConnected(t, 1)
 	s.deleteSecret(t, namespace)
 	agree(t, 2, a)
@@ -87,11 +91,11 @@ func (s *server) testReplaced(t *testing.T) {
 	}
 	w.restart(t)
 	w.waitConnected(t, 1)
-	w.envoy(t, a)
+	w.envoy(t)
 	w.waitConnected(t, 2)
-	w.checkStranger(t, a)
+	w.checkStranger(t)
 
-	// Half an hour later trust in the old CA has ended.
+	// Half an hour later trust in the old CA has ended, on both sides.
 	jump(clock, clock.Now().Add(departedAccepted), a)
 	failed := old.Stat(t, "cluster.tlsgw-xds.ssl.fail_verify_error")
 	w.restart(t)
@@ -102,6 +106,9 @@ func (s *server) testReplaced(t *testing.T) {
 		}
 		return nil
 	})
+	// As soon as its kubelet brings it the new ones, it is back.
+	w.renew(t, old)
+	w.waitConnected(t, 2)
 }
 
 // world is an xDS server with the TLS of an Authority.
@@ -166,36 +173,75 @@ func (w *world) waitConnected(t *testing.T, count int) {
 	})
 }
 
+// proxy is an Envoy and its Secret, mounted.
+type proxy struct {
+	*envoytest.Envoy
+	secret mount
+}
+
 // envoy starts a proxy with the certificates of now.
-func (w *world) envoy(t *testing.T, a *Authority) *envoytest.Envoy {
+func (w *world) envoy(t *testing.T) proxy {
 	t.Helper()
-	certificate, key, _, err := a.Issue(gateway().Namespace, gateway().Name)
-	if err != nil {
-		t.Fatal(err)
-	}
 	address, err := net.ResolveTCPAddr("tcp", w.address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := proxy{secret: mount(t.TempDir())}
+	w.renew(t, p)
 	options := bootstrap.Options{
 		Namespace: gateway().Namespace, Gateway: gateway().Name,
 		XDSHost: address.IP.String(), XDSPort: address.AddrPort().Port(),
-		CAFile:          envoytest.WriteFile(t, "ca.crt", a.Bundle()),
-		CertificateFile: envoytest.WriteFile(t, "tls.crt", certificate),
-		KeyFile:         envoytest.WriteFile(t, "tls.key", key),
-		AdminPort:       envoytest.FreePort(t),
+		CAFile: p.secret.path("ca.crt"), CertificateFile: p.secret.path("tls.crt"), KeyFile: p.secret.path("tls.key"),
+		AdminPort: envoytest.FreePort(t),
 	}
-	config, err := bootstrap.JSON(options)
+	p.Envoy = envoytest.Start(t, envoytest.Bootstrap(t, options), options.AdminPort)
+	return p
+}
+
+// renew gives a proxy the certificates of now.
+func (w *world) renew(t *testing.T, p proxy) {
+	t.Helper()
+	certificate, key, _, err := w.authority.Issue(gateway().Namespace, gateway().Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return envoytest.Start(t, config, options.AdminPort)
+	p.secret.put(t, map[string][]byte{"ca.crt": w.authority.Bundle(), "tls.crt": certificate, "tls.key": key})
+}
+
+// mount is a folder in which files change as those of a Secret do in a pod:
+// all at once, by a link that is put in the place of another.
+type mount string
+
+func (m mount) path(name string) string { return filepath.Join(string(m), name) }
+
+func (m mount) put(t *testing.T, files map[string][]byte) {
+	t.Helper()
+	version, err := os.MkdirTemp(string(m), "..version-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, name string) {
+		t.Helper()
+		if err := os.Symlink(to, m.path(name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(version, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		link(filepath.Join("..data", name), name)
+	}
+	link(filepath.Base(version), "..next")
+	if err := os.Rename(m.path("..next"), m.path("..data")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // checkStranger holds that a certificate is good for its own Gateway only.
-func (w *world) checkStranger(t *testing.T, a *Authority) {
+func (w *world) checkStranger(t *testing.T) {
 	t.Helper()
-	certificate, key, _, err := a.Issue("infra", "other")
+	certificate, key, _, err := w.authority.Issue("infra", "other")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +249,7 @@ func (w *world) checkStranger(t *testing.T, a *Authority) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusted := pool(parse(t, a.Bundle())...)
+	trusted := pool(parse(t, w.authority.Bundle())...)
 	conn, err := grpc.NewClient("passthrough:///"+w.address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: trusted, ServerName: contract.XDSServerName, Certificates: []tls.Certificate{pair},
 	})))
