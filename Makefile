@@ -18,6 +18,8 @@ GOTESTSUM      := $(TOOLS)/gotestsum
 
 # ENVOY, KUBEBUILDER_ASSETS and how they are made.
 include e2e/assets/assets.mk
+# engine, node-image, kubectl.
+include e2e/node/node.mk
 # The suite of the dev cluster of containers.
 include e2e/kind/kind.mk
 
