@@ -34,9 +34,9 @@ const (
 	user   = "authority"
 )
 
-// TestWithAPIServer runs replicas against a real API server.
+// TestWithAPIServer runs replicas against a real API server. Its parts share
+// it, one after the other.
 func TestWithAPIServer(t *testing.T) {
-	t.Parallel()
 	s := startServer(t)
 	t.Run("two replicas create and rotate it at the same time", s.testRace)
 	t.Run("somebody deletes it", s.testDelete)

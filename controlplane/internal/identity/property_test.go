@@ -39,7 +39,7 @@ const (
 type life struct {
 	t        *testing.T
 	seed     uint64
-	random   *rand.Rand
+	rand     *rand.Rand
 	clock    *testclock.FakeClock
 	replicas []*Authority
 	proxies  []identity
@@ -53,7 +53,7 @@ type identity struct {
 
 func newLife(t *testing.T, seed uint64) *life {
 	t.Helper()
-	l := &life{t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 1)), clock: testclock.NewFakeClock(noon())} //nolint:gosec // A seed.
+	l := &life{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 1)), clock: testclock.NewFakeClock(noon())}
 	for range 3 {
 		l.replicas = append(l.replicas, offline(l.clock))
 	}
@@ -64,13 +64,13 @@ func newLife(t *testing.T, seed uint64) *life {
 }
 
 func (l *life) upTo(most time.Duration) time.Duration {
-	return time.Duration(l.random.Int64N(int64(most)))
+	return time.Duration(l.rand.Int64N(int64(most)))
 }
 
 // live takes that many steps in time.
 func (l *life) live(steps int) {
 	for range steps {
-		switch l.random.IntN(12) {
+		switch l.rand.IntN(12) {
 		case 0:
 			// The controller is away.
 			l.pass(l.upTo(200 * day))
@@ -85,7 +85,7 @@ func (l *life) live(steps int) {
 		default:
 			l.pass(l.upTo(40 * day))
 		}
-		cutOff := l.random.IntN(4) == 0 && l.ring != nil
+		cutOff := l.rand.IntN(4) == 0 && l.ring != nil
 		l.lead(cutOff)
 		late := l.renewed()
 		l.pass(l.upTo(proxyLag))
@@ -112,7 +112,7 @@ func (l *life) pass(d time.Duration) {
 // the last if that is cut off from the API server.
 func (l *life) lead(cutOff bool) {
 	l.ring = l.replicas[0].grow(l.t, l.ring)
-	order := l.random.Perm(len(l.replicas))
+	order := l.rand.Perm(len(l.replicas))
 	for _, i := range order {
 		if cutOff && i == len(l.replicas)-1 {
 			continue

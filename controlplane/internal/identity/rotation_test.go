@@ -23,21 +23,21 @@ func offline(clock *testclock.FakeClock) *Authority {
 }
 
 // keep puts r in a Secret and has a observe it.
-func (a *Authority) keep(t testing.TB, r ring) {
-	t.Helper()
+func (a *Authority) keep(tb testing.TB, r ring) {
+	tb.Helper()
 	secret, err := secretOf("tlsgw-system", r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	a.observe(secret)
 }
 
 // grow brings r up to the present as the leader does.
-func (a *Authority) grow(t testing.TB, r ring) ring {
-	t.Helper()
+func (a *Authority) grow(tb testing.TB, r ring) ring {
+	tb.Helper()
 	r, err := a.after(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -226,22 +226,9 @@ func TestKeep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, err := a.maker.SelfSigned(pki.Spec{URIs: []string{"spiffe://tlsgw.dev/ns/infra/gateway/http"}, Usage: pki.Client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	selfKey, err := self.Key().PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
-	both, err := a.leaf(a.look().signer, day, pki.Spec{URIs: []string{"spiffe://tlsgw.dev/ns/infra/gateway/http"}, Usage: pki.ServerAndClient})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bothKey, err := both.Key().PEM()
-	if err != nil {
-		t.Fatal(err)
-	}
+	const uri = "spiffe://tlsgw.dev/ns/infra/gateway/http"
+	self, selfKey := encoded(t)(a.maker.SelfSigned(pki.Spec{URIs: []string{uri}, Usage: pki.Client}))
+	both, bothKey := encoded(t)(a.leaf(a.look().signer, day, pki.Spec{URIs: []string{uri}, Usage: pki.ServerAndClient}))
 	for name, test := range map[string]struct {
 		gateway          string
 		certificate, key []byte
@@ -250,8 +237,8 @@ func TestKeep(t *testing.T) {
 		"its own":         {"http", certificate, key, ""},
 		"another Gateway": {"other", certificate, key, "not for spiffe://tlsgw.dev/ns/infra/gateway/other"},
 		"another key":     {"http", certificate, otherKey, "private key does not match"},
-		"another CA":      {"http", self.CertPEM(), selfKey, "no longer in use"},
-		"too much":        {"http", both.CertPEM(), bothKey, "not one for a client"},
+		"another CA":      {"http", self, selfKey, "no longer in use"},
+		"too much":        {"http", both, bothKey, "not one for a client"},
 		"nothing":         {"http", nil, nil, "failed to find any PEM data"},
 	} {
 		err := a.Keep("infra", test.gateway, test.certificate, test.key)
@@ -267,10 +254,31 @@ func TestKeep(t *testing.T) {
 	if err := a.Keep("infra", "http", certificate, key); err == nil || !strings.Contains(err.Error(), "2027-02-21") {
 		t.Errorf("a third is left: %v", err)
 	}
+}
+
+func TestIssueRefusesNames(t *testing.T) {
+	t.Parallel()
+	a := offline(testclock.NewFakeClock(noon()))
+	a.keep(t, a.grow(t, nil))
 	for _, name := range []string{"", "a/b", "a%2fb", "a?b", "a#b"} {
 		if _, _, _, err := a.Issue("infra", name); err == nil {
 			t.Errorf("issued a certificate for a Gateway named %q", name)
 		}
+	}
+}
+
+// encoded gives a certificate and its key as PEM.
+func encoded(t *testing.T) func(*pki.Pair, error) (certificate, key []byte) {
+	t.Helper()
+	return func(pair *pki.Pair, err error) (certificate, key []byte) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, err = pair.Key().PEM(); err != nil {
+			t.Fatal(err)
+		}
+		return pair.CertPEM(), key
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 )
 
-func parse(t testing.TB, content []byte) []*x509.Certificate {
-	t.Helper()
+func parse(tb testing.TB, content []byte) []*x509.Certificate {
+	tb.Helper()
 	var out []*x509.Certificate
 	for {
 		block, rest := pem.Decode(content)
@@ -24,7 +24,7 @@ func parse(t testing.TB, content []byte) []*x509.Certificate {
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		out, content = append(out, certificate), rest
 	}
@@ -39,16 +39,16 @@ func pool(certificates ...*x509.Certificate) *x509.CertPool {
 }
 
 // contents are those of a Secret with two CAs.
-func contents(t testing.TB) (*Authority, map[string][]byte) {
-	t.Helper()
+func contents(tb testing.TB) (*Authority, map[string][]byte) {
+	tb.Helper()
 	clock := testclock.NewFakeClock(noon())
 	a := offline(clock)
-	r := a.grow(t, nil)
+	r := a.grow(tb, nil)
 	clock.Step(250 * day)
-	r = a.grow(t, r)
+	r = a.grow(tb, r)
 	data, err := encode(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a, data
 }
