@@ -77,7 +77,7 @@ func (p *pipeline) live(g *ir.Gateway, answers []replica.Gateway) status.Live {
 func rejections(nacks []replica.Rejection) []status.Rejection {
 	var all []status.Rejection
 	for _, nack := range nacks {
-		r := status.Rejection{Part: partOf(nack.TypeURL), Message: "Envoy rejected: " + nack.Message}
+		r := status.Rejection{Part: partOf(nack.TypeURL), Message: status.Rejected + nack.Message}
 		if len(nack.Resources) == 0 {
 			all = append(all, r)
 		}

@@ -352,6 +352,18 @@ func (w *world) manyRoutes(t *testing.T) {
 
 // restart stops the controller and starts another one.
 func (w *world) restart(t *testing.T) {
+	// What Envoy rejects is not taken for accepted until Envoy has said so again.
+	w.namespace(t, "refused")
+	w.apply(t, backendManifest, "refused", "bad", w.backend.Port)
+	w.apply(t, configPolicyManifest, "refused", "bad", "/does/not/exist.crt")
+	w.apply(t, routeManifest, "refused", "bad", "infra")
+	eventually(t, w.cluster, &v1alpha1.BackendConfigPolicy{}, "refused", "bad", func(o *v1alpha1.BackendConfigPolicy) error {
+		return says(ofAncestor(o.Status), "Accepted", metav1.ConditionFalse, "Invalid", "/does/not/exist.crt")
+	})
+	gateway := eventually(t, w.cluster, &gatewayv1.Gateway{}, "infra", "http", func(o *gatewayv1.Gateway) error {
+		return says(o.Status.Conditions, "Programmed", metav1.ConditionFalse, "Invalid", "/does/not/exist.crt")
+	})
+	since := meta.FindStatusCondition(gateway.Status.Conditions, "Programmed")
 	w.settle(t)
 	before, updates := w.versions(t), w.updates(t)
 	w.stop()
@@ -377,9 +389,14 @@ func (w *world) restart(t *testing.T) {
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("objects were written (-before +after):\n%s", diff)
 	}
-	updates["cluster_manager.cluster_added"]++
+	gateway = fetch(t, w.cluster, &gatewayv1.Gateway{}, "infra", "http")
+	if now := meta.FindStatusCondition(gateway.Status.Conditions, "Programmed"); !now.LastTransitionTime.Equal(&since.LastTransitionTime) || now.Message != since.Message {
+		t.Errorf("Programmed was %+v, and is %+v", since, now)
+	}
+	// One is new, and one it has rejected: it tries that again, and counts it.
+	updates["cluster_manager.cluster_added"] += 2
 	if diff := cmp.Diff(updates, w.updates(t)); diff != "" {
-		t.Errorf("Envoy was sent more than one new cluster (-want +got):\n%s", diff)
+		t.Errorf("Envoy was sent more than two clusters (-want +got):\n%s", diff)
 	}
 	w.stop()
 }

@@ -59,12 +59,18 @@ type Object struct {
 	ir.ObjectStatus
 	// Addresses of a Gateway: IP addresses and host names.
 	Addresses []string
+	// KeepRefused leaves an Accepted=False that quotes Envoy as it stands for the
+	// same generation: the proxies have not yet said it anew.
+	KeepRefused bool
 	// KeepProgrammed leaves a Programmed condition of the same generation as
 	// it stands.
 	KeepProgrammed bool
 	// uid is that of the object that was translated; a Writer fills it in.
 	uid types.UID
 }
+
+// Rejected begins the message of what Envoy has refused.
+const Rejected = "Envoy rejected: "
 
 // maxMessage bounds what is quoted of Envoy: messages can repeat a whole
 // configuration.
@@ -81,9 +87,10 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 	for _, d := range r.Deployments {
 		deployments[d.Gateway] = d
 	}
+	unsure := anyUnsure(live)
 	objects := make([]Object, 0, len(r.Statuses))
 	for _, s := range r.Statuses {
-		object := Object{ObjectStatus: s}
+		object := Object{ObjectStatus: s, KeepRefused: unsure}
 		switch {
 		case s.Kind == gatewayKind && s.Group == gatewayv1.GroupName:
 			object = gateway(s, live[s.Name], deployments[s.Name])
@@ -96,6 +103,17 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 		objects = append(objects, object)
 	}
 	return objects
+}
+
+// anyUnsure tells whether the proxies of some Gateway may yet reject again what
+// they have rejected.
+func anyUnsure(live map[ir.Name]Live) bool {
+	for _, l := range live {
+		if l.Settling && (l.Connected == 0 || !l.Acknowledged) {
+			return true
+		}
+	}
+	return false
 }
 
 // charge is a rejection by the proxies of a Gateway.

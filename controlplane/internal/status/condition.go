@@ -2,6 +2,7 @@ package status
 
 import (
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,6 +24,16 @@ func conditions(existing []metav1.Condition, wanted []ir.Condition, generation i
 		made = append(made, c)
 	}
 	return made
+}
+
+// keepRefused leaves Accepted=False as it stood for the same generation where
+// it quotes Envoy.
+func keepRefused(before, after []metav1.Condition) {
+	old, made := find(before, conditionAccepted), find(after, conditionAccepted)
+	if old != nil && made != nil && old.Status == metav1.ConditionFalse && made.Status == metav1.ConditionTrue &&
+		old.ObservedGeneration == made.ObservedGeneration && strings.HasPrefix(old.Message, Rejected) {
+		*made = *old
+	}
 }
 
 func find(conditions []metav1.Condition, kind string) *metav1.Condition {

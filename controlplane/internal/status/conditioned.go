@@ -13,6 +13,9 @@ type conditioned struct {
 
 func (m merger) conditioned(object client.Object, existing []metav1.Condition, wanted *Object) (any, bool) {
 	status := conditioned{conditions(existing, wanted.Conditions, wanted.Generation, m.now)}
+	if m.keepRefused {
+		keepRefused(existing, status.Conditions)
+	}
 	changed := !hasConditions(existing, status.Conditions) || !owned(object).equal(fieldsOf(status.Conditions, nil, nil))
 	return status, changed
 }

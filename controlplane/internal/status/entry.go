@@ -68,6 +68,9 @@ func (l list[T]) merge(wanted []wantedEntry, m merger, generation int64) ([]T, b
 			since = before[i].conditions
 		}
 		e.conditions = conditions(since, w.conditions, generation, m.now)
+		if m.keepRefused {
+			keepRefused(since, e.conditions)
+		}
 		after = append(after, e)
 		merged = append(merged, l.write(e))
 	}

@@ -9,7 +9,7 @@ import (
 // equal tells whether two statuses ask for the same. It is called for every
 // object on every change, so it does without reflection.
 func (o Object) equal(p Object) bool {
-	return o.Ref == p.Ref && o.uid == p.uid && o.Generation == p.Generation && slices.Equal(o.Addresses, p.Addresses) && o.KeepProgrammed == p.KeepProgrammed &&
+	return o.Ref == p.Ref && o.uid == p.uid && o.Generation == p.Generation && slices.Equal(o.Addresses, p.Addresses) && o.KeepProgrammed == p.KeepProgrammed && o.KeepRefused == p.KeepRefused &&
 		slices.Equal(o.Conditions, p.Conditions) &&
 		slices.EqualFunc(o.Listeners, p.Listeners, equalListeners) &&
 		slices.EqualFunc(o.Parents, p.Parents, func(a, b ir.ParentStatus) bool {

@@ -3,6 +3,7 @@ package status
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,7 +62,7 @@ func addresses(wanted []string) []gatewayv1.GatewayStatusAddress {
 // keepProgrammed leaves Programmed as it stood for the same generation.
 func keepProgrammed(before, after []metav1.Condition) {
 	old, made := find(before, conditionProgrammed), find(after, conditionProgrammed)
-	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && old.Reason != reasonInvalid {
+	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && (old.Reason != reasonInvalid || strings.HasPrefix(old.Message, Rejected)) {
 		*made = *old
 	}
 }

@@ -17,6 +17,8 @@ import (
 type merger struct {
 	controller gatewayv1.GatewayController
 	now        metav1.Time
+	// keepRefused is wanted's.
+	keepRefused bool
 }
 
 // write is what goes to the API server: a server-side apply of the
@@ -34,6 +36,7 @@ func (m merger) merge(object client.Object, wanted *Object) (write, bool) {
 	if wanted == nil {
 		wanted = &Object{}
 	}
+	m.keepRefused = wanted.KeepRefused
 	w := write{method: types.ApplyPatchType}
 	changed := false
 	switch o := object.(type) {

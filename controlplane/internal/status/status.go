@@ -43,7 +43,7 @@ type Options struct {
 	// Nil: nobody is.
 	Wrote func(kind string, err error)
 	Clock clock.PassiveClock
-	Log     logr.Logger
+	Log   logr.Logger
 }
 
 const (
