@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/deploy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/identity"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/leader"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/metrics"
@@ -30,6 +31,7 @@ type controller struct {
 	elector  *leader.Elector
 	replicas *replica.Exchange
 	identity *identity.Authority
+	deployer *deploy.Writer
 
 	// serving: proxies can connect. draining: this replica ends.
 	serving, draining atomic.Bool
@@ -104,7 +106,19 @@ func (c *controller) joinReplicas(config *rest.Config) (err error) {
 	c.identity, err = identity.New(identity.Options{
 		Config: config, Namespace: o.Namespace, Clock: c.options.Clock, Log: log.WithName("identity"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	c.deployer, err = deploy.New(deploy.Options{
+		Config: config, Issuer: c.identity,
+		Proxy:   deploy.Proxy{Image: o.EnvoyImage, XDSHost: o.XDSHost, XDSPort: o.XDSPort},
+		Observe: c.metrics.Deployed, Clock: c.options.Clock, Log: log.WithName("deploy"),
+	})
+	if err != nil {
+		return err
+	}
+	c.pipeline.deployer = c.deployer
+	return nil
 }
 
 // newStatusWriter makes one for a term.

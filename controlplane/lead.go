@@ -32,6 +32,9 @@ func (c *controller) lead(ctx context.Context) {
 	if !c.informed(ctx) {
 		return
 	}
+	if c.deployer != nil {
+		parts.Go(func() { c.deploy(ctx) })
+	}
 	writer := c.newStatusWriter()
 	c.pipeline.status.Store(writer)
 	defer c.pipeline.status.Store(nil)
@@ -40,6 +43,22 @@ func (c *controller) lead(ctx context.Context) {
 	default:
 	}
 	writer.Run(ctx)
+}
+
+// deployAgain is when deploying is begun anew that could not begin.
+const deployAgain = time.Second
+
+// deploy keeps the proxies of Gateways until ctx ends.
+func (c *controller) deploy(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := c.deployer.Run(ctx); err != nil {
+			c.options.Log.Error(err, "cannot deploy proxies, trying again")
+		}
+		select {
+		case <-ctx.Done():
+		case <-c.options.Clock.After(deployAgain):
+		}
+	}
 }
 
 // informed waits until this replica knows what there is and what proxies have

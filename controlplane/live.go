@@ -58,6 +58,9 @@ func (p *pipeline) live(g *ir.Gateway, answers []replica.Gateway) status.Live {
 		Acknowledged: known.answered,
 		Settling:     now.Sub(p.started) < settling || known.returning(now, p.grace) > 0,
 	}
+	if p.deployer != nil {
+		live.Undeployed = p.deployer.Problem(g.Name)
+	}
 	given := p.gateways[g.Name]
 	if given != nil {
 		live.Rejections = leftOut(given.problems)

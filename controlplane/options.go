@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/deploy"
 )
 
 // Options configure Run.
@@ -106,6 +107,13 @@ type TranslationOptions struct {
 	// machine. Never set it where others than the machine's owner may write
 	// Backends: it opens Envoy's admin port to them.
 	AllowLoopbackBackends bool
+	// Deploy: the controller deploys the proxies, so that parameters mean
+	// something and addresses come from Services. Run sets it, FileFolders and
+	// SystemCAFile for Options.Cluster.
+	Deploy bool
+	// FileFolders are the folders of the proxy below which policies may name
+	// files. Nil: they may name any.
+	FileFolders []string
 }
 
 const (
@@ -133,6 +141,8 @@ func (o Options) withDefaults() (Options, error) {
 		cluster, err := o.Cluster.withDefaults()
 		missing = append(missing, err)
 		o.Cluster = &cluster
+		o.Translation.Deploy = true
+		o.Translation.FileFolders, o.Translation.SystemCAFile = deploy.FileFolders(), deploy.SystemCAFile
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}

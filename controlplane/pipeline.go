@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/utils/clock"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/deploy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/metrics"
@@ -29,6 +32,8 @@ type pipeline struct {
 	metrics *metrics.Metrics
 	// replicas are the others of this controller, nil when there are none.
 	replicas replicas
+	// deployer is nil when proxies are deployed by somebody else.
+	deployer deployer
 	// grace is how long proxies that went may be on their way to another.
 	grace time.Duration
 	// status is nil while another replica leads.
@@ -71,6 +76,13 @@ type replicas interface {
 	Changed() <-chan struct{}
 }
 
+// deployer is a deploy.Writer.
+type deployer interface {
+	Set(map[ir.Name]deploy.Spec)
+	Problem(gateway ir.Name) string
+	Changed() <-chan struct{}
+}
+
 // published is what the proxies of a Gateway have been given.
 type published struct {
 	gateway *ir.Gateway
@@ -82,48 +94,63 @@ type published struct {
 	problems []*envoy.ResourceError
 }
 
+// alarms are what the pipeline waits for beside changes.
+type alarms struct {
+	// settled: proxies have had the time to come back. expired: a certificate
+	// means something else. look: the barrier may let something pass. gone:
+	// proxies that went are not on their way any more.
+	settled, expired, look, gone clock.Timer
+}
+
 // run works until ctx ends.
 func (p *pipeline) run(ctx context.Context) {
 	clock := p.options.Clock
 	p.started = clock.Now()
 	p.gateways, p.heldSince = map[ir.Name]*published{}, map[ir.Name]time.Time{}
 	p.together = map[ir.Name]*together{}
-	settled, expired, look, gone := clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never), clock.NewTimer(never)
-	for _, timer := range []interface{ Stop() bool }{settled, expired, look, gone} {
-		defer timer.Stop()
+	a := alarms{clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never), clock.NewTimer(never)}
+	defer a.settled.Stop()
+	defer a.expired.Stop()
+	defer a.look.Stop()
+	defer a.gone.Stop()
+	for p.next(ctx, a) {
+		reset(a.expired, p.expiry.next(clock.Now()))
+		reset(a.look, p.look())
+		reset(a.gone, p.forgotten())
+		p.watchdog.rest()
 	}
-	var peers <-chan struct{}
+}
+
+// next waits for something and deals with it. It is false when ctx has ended.
+func (p *pipeline) next(ctx context.Context, a alarms) bool {
+	var peers, deployed <-chan struct{}
 	if p.replicas != nil {
 		peers = p.replicas.Changed()
 	}
-	for {
-		p.watchdog.rest()
-		select {
-		case <-ctx.Done():
-			return
-		case p.last = <-p.source.Deliveries():
-			p.watchdog.work(clock.Now())
-			p.translate(ctx)
-		case <-expired.C():
-			p.options.Log.Info("a certificate has become valid or has expired, translating again")
-			p.watchdog.work(clock.Now())
-			p.translate(ctx)
-		case <-look.C():
-		case <-settled.C():
-			p.report()
-		case <-gone.C():
-			p.report()
-		case <-p.led:
-			p.report()
-		case <-peers:
-			p.report()
-		case <-p.proxies.Changed():
-			p.report()
-		}
-		reset(expired, p.expiry.next(clock.Now()))
-		reset(look, p.look())
-		reset(gone, p.forgotten())
+	if p.deployer != nil {
+		deployed = p.deployer.Changed()
 	}
+	select {
+	case <-ctx.Done():
+		return false
+	case p.last = <-p.source.Deliveries():
+		p.translate(ctx)
+		return true
+	case <-a.expired.C():
+		p.options.Log.Info("a certificate has become valid or has expired, translating again")
+		p.translate(ctx)
+		return true
+	case <-a.look.C():
+		return true
+	case <-a.settled.C():
+	case <-a.gone.C():
+	case <-p.led:
+	case <-peers:
+	case <-deployed:
+	case <-p.proxies.Changed():
+	}
+	p.report()
+	return true
 }
 
 // look asks for a new snapshot when held Gateways may pass. It returns when to
@@ -141,6 +168,7 @@ func (p *pipeline) look() time.Duration {
 // translate makes of the last delivery what the proxies run and what the
 // statuses say.
 func (p *pipeline) translate(ctx context.Context) {
+	p.watchdog.work(p.options.Clock.Now())
 	began := p.options.Clock.Now()
 	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, began)
 	p.metrics.Translated(p.options.Clock.Since(began), err)
@@ -154,6 +182,9 @@ func (p *pipeline) translate(ctx context.Context) {
 	p.expiry.read(result)
 	p.remove()
 	p.publish(ctx)
+	if p.deployer != nil {
+		p.deployer.Set(deploy.Specs(p.last.Snapshot, result))
+	}
 	if !p.ready.Swap(true) {
 		close(p.translated)
 	}
@@ -170,6 +201,7 @@ func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time) (r
 	return translate.Translate(s, translate.Options{
 		ControllerName: o.ControllerName, Now: now,
 		SystemCAFile: o.SystemCAFile, AllowLoopback: o.AllowLoopbackBackends,
+		Deploy: o.Deploy, FileFolders: o.FileFolders,
 	}), nil
 }
 
