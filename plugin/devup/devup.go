@@ -5,9 +5,9 @@ package devup
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +17,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kind"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/local"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/sample"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -32,14 +33,18 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		Long: `Start a dev cluster, or heal one that is there. It has a real Kubernetes API
 server, the controller, one real Envoy for the Gateway kgateway-system/http, and
 the sample backend svc/nginx with a certificate made now, whose CA is in
-configmap/nginx-ca. Its context becomes the current one of your kubeconfig until
-dev-down.
+configmap/nginx-ca. The gateway answers on localhost:8080. The cluster's context
+becomes the current one of your kubeconfig until dev-down.
 
-With --driver local these are processes of this machine that listen on loopback
-only; their logs and everything else are in one folder below
-$XDG_STATE_HOME/kubectl-tlsgw.`,
+With --driver kind it is a cluster of one node in a container of Docker, Podman
+or nerdctl, as kind makes it; the controller runs there, from an image made of
+this very binary. With --driver local it is processes of this machine that
+listen on loopback only; their logs and everything else are in one folder below
+$XDG_STATE_HOME/kubectl-tlsgw. Without --driver, it is kind where a container
+engine answers.`,
 		Example: `  kubectl tlsgw dev-up
-  kubectl tlsgw dev-up --http-port 9080 --admin-port 19001 --name second
+  kubectl tlsgw dev-up --http-port 9080 --name second
+  kubectl tlsgw dev-up --driver local     # no container engine needed
   kubectl tlsgw dev-up --break expired    # then see what verify says
   kubectl tlsgw dev-up --break none       # and mend it again`,
 		Args: cobra.NoArgs,
@@ -59,23 +64,28 @@ $XDG_STATE_HOME/kubectl-tlsgw.`,
 // upFlags are the flags as given.
 type upFlags struct {
 	cluster.Options
-	driver string
-	broken string
-	wait   bool
+	driver  string
+	broken  string
+	wait    bool
+	verbose bool
 }
 
 func (f *upFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.Name, "name", contract.DevClusterName, "name of the dev cluster")
-	fs.StringVar(&f.driver, "driver", cluster.DriverAuto, "where the cluster runs: local (processes of this machine), or auto; kind is not in this version")
+	fs.StringVar(&f.driver, "driver", cluster.DriverAuto, driverUsage)
 	fs.IntVar(&f.HTTPPort, "http-port", 0, fmt.Sprintf("port of this machine where the gateway answers (default %d)", contract.DevHTTPPort))
-	fs.IntVar(&f.AdminPort, "admin-port", 0, fmt.Sprintf("port of this machine where Envoy's admin interface answers (default %d)", contract.AdminPort))
+	fs.IntVar(&f.AdminPort, "admin-port", 0, fmt.Sprintf("port of this machine where Envoy's admin interface answers, with --driver local (default %d)", contract.AdminPort))
 	fs.StringVar(&f.GatewayAPI, "gateway-api", "", "channel of Gateway API: standard or experimental (default standard)")
 	fs.BoolVar(&f.NoSample, "no-sample", false, "leave out the sample backend svc/nginx")
 	fs.StringVar(&f.broken, "break", "", "set the sample up wrongly: sni, ca, expired, plaintext, tls-version or client-cert; none mends it")
-	fs.StringVar(&f.Envoy, "envoy", "", "the Envoy program (default: "+binaries.EnvEnvoy+", PATH, then the cache)")
-	fs.StringVar(&f.KubeAssets, "kube-assets", "", "folder with etcd and kube-apiserver (default: "+binaries.EnvKubeAssets+", PATH, the cache, then a download)")
-	fs.StringVar(&f.SystemCAFile, "system-ca-file", "", "the bundle that wellKnownCACertificates: System means (default: that of the operating system)")
+	fs.StringVar(&f.Envoy, "envoy", "", "the Envoy program, with --driver local (default: "+binaries.EnvEnvoy+", PATH, then the cache)")
+	fs.StringVar(&f.KubeAssets, "kube-assets", "", "folder with etcd and kube-apiserver, with --driver local (default: "+binaries.EnvKubeAssets+", PATH, the cache, then a download)")
+	fs.StringVar(&f.NodeImage, "node-image", "", "the node's image, with --driver kind (default "+kind.DefaultNodeImage+")")
+	fs.StringVar(&f.Image, "image", "", "the controller's image, with --driver kind (default: made of this very binary)")
+	fs.StringVar(&f.LinuxBinary, "linux-binary", "", "a static Linux kubectl-tlsgw to make the controller's image of, with --driver kind (default: this very binary)")
+	fs.StringVar(&f.SystemCAFile, "system-ca-file", "", "the bundle that wellKnownCACertificates: System means (default: that of the operating system, or of Envoy's image)")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say what each step is at")
 	fs.BoolVar(&f.wait, "wait", true, "wait until the gateway answers")
 	fs.BoolVar(&f.Retain, "retain", false, "keep what was made when a step fails")
 }
@@ -102,16 +112,23 @@ func (f *upFlags) complete(o *upOptions, cmd *cobra.Command, flags *genericcliop
 			return err
 		}
 	}
-	var err error
-	o.driver, err = chooseDriver(f.driver)
-	o.now = time.Now
-	return err
+	o.now, o.verbose = time.Now, f.verbose
+	if o.LinuxBinary != "" {
+		var err error
+		if o.LinuxBinary, err = filepath.Abs(o.LinuxBinary); err != nil {
+			return fail.Usage("--linux-binary %s: %w", f.LinuxBinary, err)
+		}
+	}
+	o.choose = f.driver
+	return nil
 }
 
 // upOptions are what dev-up needs to run.
 type upOptions struct {
 	cluster.Options
-	driver  cluster.Driver
+	// choose is the value of --driver.
+	choose  string
+	verbose bool
 	streams genericiooptions.IOStreams
 	now     func() time.Time
 }
@@ -119,7 +136,18 @@ type upOptions struct {
 func (o *upOptions) run(ctx context.Context) error {
 	started := o.now()
 	steps := cluster.NewSteps(o.streams.ErrOut, os.Getenv, o.now)
-	summary, err := o.driver.Up(ctx, o.Options, steps)
+	if o.verbose {
+		steps.Verbose()
+	}
+	driver, why, err := driverFor(ctx, o.choose, o.Name)
+	if err != nil {
+		return err
+	}
+	if err := o.ValidateFor(driver.Name()); err != nil {
+		return err
+	}
+	o.Why = why
+	summary, err := driver.Up(ctx, o.Options, steps)
 	if err != nil {
 		return err
 	}
@@ -160,24 +188,4 @@ func newSampleCommand() *cobra.Command {
 			return local.ServeSample(cmd.Context(), args[0])
 		},
 	}
-}
-
-// chooseDriver gives the driver of that name.
-func chooseDriver(name string) (cluster.Driver, error) {
-	switch name {
-	case cluster.DriverAuto, cluster.DriverLocal:
-		executable, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find this very binary, to run it as the controller: %w", err)
-		}
-		return &local.Driver{
-			Getenv: os.Getenv, Executable: executable, SampleArgs: []string{"dev-up", sampleVerb},
-			Now: time.Now, Rand: rand.Reader, Download: binaries.Releases(),
-		}, nil
-	case cluster.DriverKind:
-		return nil, fail.Usage("driver kind is not built into this version: it has --driver local").
-			WithFix("leave out --driver, or write: --driver local")
-	}
-	return nil, fail.Usage("--driver %q is unknown: write one of %s, %s", name, cluster.DriverAuto, cluster.DriverLocal).
-		WithFix("leave out --driver, or write: --driver local")
 }

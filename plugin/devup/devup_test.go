@@ -100,7 +100,7 @@ func (m *machine) state(elem ...string) string {
 
 // up are the arguments of dev-up on this machine's ports.
 func (m *machine) up(args ...string) []string {
-	return append([]string{"dev-up", "--http-port", fmt.Sprint(m.http), "--admin-port", fmt.Sprint(m.admin)}, args...)
+	return append([]string{"dev-up", "--driver", "local", "--http-port", fmt.Sprint(m.http), "--admin-port", fmt.Sprint(m.admin)}, args...)
 }
 
 // freePort finds one below the range of outgoing connections.

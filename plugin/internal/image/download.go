@@ -51,8 +51,12 @@ func (s Source) download(ctx context.Context, arch string) (Binary, error) {
 	if err := errors.Join(s.fetch(ctx, archive, want, part), part.Close()); err != nil {
 		return Binary{}, err
 	}
-	if binary, err := Inspect(part.Name()); err != nil || binary.Arch != arch {
-		return Binary{}, fmt.Errorf("%s has no static Linux program for %s (%w)", archive, arch, err)
+	binary, err := Inspect(part.Name())
+	if err != nil {
+		return Binary{}, fmt.Errorf("%s of %s: %w", program, archive, err)
+	}
+	if binary.Arch != arch {
+		return Binary{}, fmt.Errorf("%s has a program for %s, not %s", archive, binary.Arch, arch)
 	}
 	if err := os.Rename(part.Name(), target); err != nil {
 		return Binary{}, fmt.Errorf("write to cache: %w", err)

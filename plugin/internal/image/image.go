@@ -66,6 +66,7 @@ func assemble(binary Binary, program v1.Layer) (v1.Image, error) {
 	configured, err := mutate.ConfigFile(base, &v1.ConfigFile{
 		OS:           "linux",
 		Architecture: binary.Arch,
+		RootFS:       v1.RootFS{Type: "layers"},
 		Config: v1.Config{
 			Entrypoint: []string{Entrypoint},
 			User:       User,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 // Change is what was done to the user's kubeconfig, and how to undo it.
@@ -112,19 +115,60 @@ func (a access) modify(ctx context.Context, change func(*clientcmdapi.Config)) e
 }
 
 // Plan remembers how to undo what Install will do to the context of that name.
-func (k *Change) Plan(name string) error {
-	files := access(k.Files)
+func (c *Change) Plan(name string) error {
+	files := access(c.Files)
 	if target := files.GetDefaultFilename(); !exists(target) {
-		k.Created = target
+		c.Created = target
 	}
 	config, err := files.GetStartingConfig()
 	if err != nil {
 		return err
 	}
 	if config.CurrentContext != name {
-		k.Previous = config.CurrentContext
+		c.Previous = config.CurrentContext
 	}
 	return nil
+}
+
+// CheckWritable fails, in one sentence, where Install would not be able to
+// write. It leaves nothing behind.
+func (c *Change) CheckWritable() error {
+	files := access(c.Files)
+	if _, err := files.GetStartingConfig(); err != nil {
+		return fail.Failed("%w", err).WithFix("mend that file, or give another with --kubeconfig")
+	}
+	path := files.GetDefaultFilename()
+	err := writable(path)
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	if err != nil {
+		return fail.Failed("kubeconfig %s cannot be written: %w", path, err).WithFix("give another with --kubeconfig FILE, or set KUBECONFIG")
+	}
+	return nil
+}
+
+// writable opens the file if it is there, else it tries the nearest folder
+// above it that is. A lock file is written beside the file in any case.
+func writable(path string) error {
+	if exists(path) {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0) // #nosec G304 -- the user's own
+		if err != nil {
+			return err
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+	}
+	folder := filepath.Dir(path)
+	for !exists(folder) && folder != filepath.Dir(folder) {
+		folder = filepath.Dir(folder)
+	}
+	probe, err := os.CreateTemp(folder, ".kubectl-tlsgw-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 func exists(path string) bool {
@@ -134,8 +178,8 @@ func exists(path string) bool {
 
 // Install adds the context of that name, and its cluster and user, from ours,
 // and makes it current.
-func (k *Change) Install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
-	return access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
+func (c *Change) Install(ctx context.Context, name string, ours *clientcmdapi.Config) error {
+	return access(c.Files).modify(ctx, func(config *clientcmdapi.Config) {
 		// Each replaces a stanza of the same name in the file where that is.
 		cluster, user, entry := *ours.Clusters[name], *ours.AuthInfos[name], *ours.Contexts[name]
 		cluster.LocationOfOrigin, user.LocationOfOrigin, entry.LocationOfOrigin = "", "", ""
@@ -155,8 +199,8 @@ func (k *Change) Install(ctx context.Context, name string, ours *clientcmdapi.Co
 
 // Installed tells whether the context is there as it should be, and whether
 // it is the current one.
-func (k *Change) Installed(name string, ours *clientcmdapi.Config) (there, current bool, err error) {
-	config, err := access(k.Files).GetStartingConfig()
+func (c *Change) Installed(name string, ours *clientcmdapi.Config) (there, current bool, err error) {
+	config, err := access(c.Files).GetStartingConfig()
 	if err != nil {
 		return false, false, err
 	}
@@ -174,12 +218,12 @@ func (k *Change) Installed(name string, ours *clientcmdapi.Config) (there, curre
 // Remove takes the context away and makes the one before it current again, if
 // ours still is. It returns the context that is current afterwards, and
 // whether it had to change anything.
-func (k *Change) Remove(ctx context.Context, name string) (current string, changed bool, err error) {
-	if len(k.Files) == 0 {
+func (c *Change) Remove(ctx context.Context, name string) (current string, changed bool, err error) {
+	if len(c.Files) == 0 {
 		return "", false, nil
 	}
 	left := 0
-	err = access(k.Files).modify(ctx, func(config *clientcmdapi.Config) {
+	err = access(c.Files).modify(ctx, func(config *clientcmdapi.Config) {
 		for _, there := range []bool{config.Clusters[name] != nil, config.AuthInfos[name] != nil, config.Contexts[name] != nil} {
 			changed = changed || there
 		}
@@ -189,8 +233,8 @@ func (k *Change) Remove(ctx context.Context, name string) (current string, chang
 		if config.CurrentContext == name {
 			changed = true
 			config.CurrentContext = ""
-			if config.Contexts[k.Previous] != nil {
-				config.CurrentContext = k.Previous
+			if config.Contexts[c.Previous] != nil {
+				config.CurrentContext = c.Previous
 			}
 		}
 		current = config.CurrentContext
@@ -199,8 +243,8 @@ func (k *Change) Remove(ctx context.Context, name string) (current string, chang
 	if err != nil {
 		return "", changed, err
 	}
-	if k.Created != "" && left == 0 {
-		if err := os.Remove(k.Created); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if c.Created != "" && left == 0 {
+		if err := os.Remove(c.Created); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", changed, fmt.Errorf("remove kubeconfig: %w", err)
 		}
 	}

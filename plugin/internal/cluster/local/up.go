@@ -94,7 +94,11 @@ func (u *up) prepare(ctx context.Context) (err error) {
 		u.steps.Header("Healing dev cluster %q (driver local)", u.options.Name)
 		err = u.merge(u.options)
 	} else {
-		u.steps.Header("Creating dev cluster %q (driver local)", u.options.Name)
+		why := ""
+		if u.options.Why != "" {
+			why = ": " + u.options.Why
+		}
+		u.steps.Header("Creating dev cluster %q (driver local%s)", u.options.Name, why)
 		u.settings = newSettings(u.options)
 		err = u.chooseOwn(ctx)
 	}

@@ -77,7 +77,12 @@ func (u Use) CheckFree(ctx context.Context) error {
 	if u.Flag == "" {
 		return failure.WithFix("stop that process, or begin anew: kubectl tlsgw dev-down, then kubectl tlsgw dev-up")
 	}
-	return failure.WithFix("kubectl tlsgw dev-up %s %d    # or another free port", u.Flag, freeNear(ctx, u.Number))
+	return failure.WithFix("%s", u.Fix(ctx))
+}
+
+// Fix is the command with a port that is free.
+func (u Use) Fix(ctx context.Context) string {
+	return fmt.Sprintf("kubectl tlsgw dev-up %s %d    # or another free port", u.Flag, freeNear(ctx, u.Number))
 }
 
 // holder names the process that listens on a port, as far as this user may

@@ -1,0 +1,141 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+// nodePort is the port of the node behind the port of this machine.
+const nodePort = 30080
+
+// kubeconfigFile is the cluster's own kubeconfig, as kind writes it. What dev-up
+// adds to the user's is taken from it when all is up.
+const kubeconfigFile = "kubeconfig"
+
+// create makes the cluster. kind's library knows no context: when this one
+// ends, what it has made so far is taken away under its hands, until it gives
+// up.
+func (u *up) create(ctx context.Context) error {
+	result := make(chan error, 1)
+	go func() {
+		result <- u.provider.Create(u.name,
+			kindcluster.CreateWithV1Alpha4Config(u.config()),
+			// A look at what failed comes before it is removed, here.
+			kindcluster.CreateWithRetain(true),
+			kindcluster.CreateWithKubeconfigPath(u.dir.Path(kubeconfigFile)),
+		)
+	}()
+	select {
+	case err := <-result:
+		if err != nil && ctx.Err() == nil {
+			return u.explainCreate(ctx, err)
+		}
+		return errors.Join(ctx.Err(), err)
+	case <-ctx.Done():
+		if !u.options.Retain {
+			u.stopCreating(result)
+		}
+		return context.Cause(ctx)
+	}
+}
+
+func (u *up) config() *v1alpha4.Cluster {
+	return &v1alpha4.Cluster{
+		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"},
+		Nodes: []v1alpha4.Node{{
+			Role:  v1alpha4.ControlPlaneRole,
+			Image: u.NodeImage,
+			ExtraPortMappings: []v1alpha4.PortMapping{{
+				ListenAddress: port.Loopback,
+				HostPort:      int32(u.HTTPPort), // #nosec G115 -- ports fit
+				ContainerPort: nodePort,
+				Protocol:      v1alpha4.PortMappingProtocolTCP,
+			}},
+		}},
+	}
+}
+
+const (
+	// stopInterval is how often a cluster in the making is taken away.
+	stopInterval = time.Second
+	// stopTimeout bounds the wait for kind to give up.
+	stopTimeout = 30 * time.Second
+)
+
+// stopCreating removes the containers until kind has given up making them.
+func (u *up) stopCreating(result <-chan error) {
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
+	tick := time.NewTicker(stopInterval)
+	defer tick.Stop()
+	for {
+		_ = u.provider.Delete(u.name, u.dir.Path(kubeconfigFile)) // the last removal, which follows, counts
+		select {
+		case <-result:
+			return
+		case <-timeout.C:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// shownLines is how much of a command's output is shown.
+const shownLines = 8
+
+// explainCreate says why kind could not make a cluster.
+func (u *up) explainCreate(ctx context.Context, err error) error {
+	said := strings.ToLower(allOutput(err))
+	switch {
+	case isFull(err):
+		return u.engine.fullError(shortened(err))
+	case strings.Contains(said, "port is already allocated"), strings.Contains(said, "address already in use"):
+		return u.portTaken(ctx)
+	}
+	failure := fail.Failed("kind cannot make a cluster from %s: %w", u.NodeImage, shortened(err))
+	for _, line := range lastLines(allOutput(err), shownLines) {
+		failure.Details = append(failure.Details, line)
+	}
+	return failure.WithFix("kubectl tlsgw dev-up --retain    # then look: %s logs %s-control-plane", u.engine.Name, u.name)
+}
+
+// allOutput is what the command printed that made kind, or an engine, fail.
+func allOutput(err error) string {
+	if run := kindexec.RunErrorForError(err); run != nil {
+		return string(run.Output)
+	}
+	var failed *commandError
+	if errors.As(err, &failed) {
+		return failed.output
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// shortened is an error of kind's without its long command lines: the last
+// line that the command printed.
+func shortened(err error) error {
+	run := kindexec.RunErrorForError(err)
+	if run == nil {
+		return err
+	}
+	what, _, _ := strings.Cut(err.Error(), ": command \"")
+	if strings.HasPrefix(what, "command \"") {
+		what = run.Command[0] + " failed"
+	}
+	if last := lastLines(string(run.Output), 1); len(last) > 0 {
+		return errors.New(what + ": " + strings.TrimPrefix(last[0], "docker: "))
+	}
+	return errors.New(what + ": " + run.Inner.Error())
+}

@@ -1,0 +1,56 @@
+package kind
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+)
+
+// finish makes the cluster known to kubectl, and writes down what a later run
+// must know.
+func (u *up) finish(ctx context.Context) error {
+	there, _, err := u.Kubeconfig.Installed(u.context(), u.access)
+	if err != nil {
+		return err
+	}
+	if !there {
+		u.changed = true
+		// What undoes it is saved first, so that nothing stays behind
+		// whenever this command ends.
+		if err := u.Kubeconfig.Plan(u.context()); err != nil {
+			return err
+		}
+	}
+	u.Complete = true
+	if err := u.keep(); err != nil || there {
+		return err
+	}
+	return u.Kubeconfig.Install(ctx, u.context(), u.access)
+}
+
+// keep writes the settings, where they are others than before.
+func (u *up) keep() error {
+	now, err := u.settings.encode()
+	if err != nil {
+		return err
+	}
+	before, err := u.place.settings.encode()
+	if err != nil {
+		return err
+	}
+	if slices.Equal(now, before) && u.stored {
+		return nil
+	}
+	if err := u.settings.save(u.dir); err != nil {
+		return err
+	}
+	return u.writeMark(u.settings)
+}
+
+func (u *up) summary() (cluster.Summary, error) {
+	_, current, err := u.Kubeconfig.Installed(u.context(), u.access)
+	return cluster.Summary{
+		Context: u.context(), Current: current, Changed: u.changed, Created: !u.found, Sample: u.Sample,
+	}, err
+}

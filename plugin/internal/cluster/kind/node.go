@@ -1,0 +1,215 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/image"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+)
+
+func (u *up) ensureNodeImage(ctx context.Context) (cluster.Done, error) {
+	if u.engine.hasImage(ctx, u.NodeImage) {
+		return cluster.Done{}, nil
+	}
+	u.steps.Detail("pulling")
+	return cluster.Done{}, u.engine.pull(ctx, u.NodeImage, "--node-image")
+}
+
+const (
+	// wakeTimeout is how long the API server of a node may take to answer.
+	wakeTimeout  = 60 * time.Second
+	pollInterval = 100 * time.Millisecond
+)
+
+// wake starts the container of a cluster that was stopped, and waits until its
+// API server answers.
+func (u *up) wake(ctx context.Context) (cluster.Done, error) {
+	running, err := u.engine.running(ctx, u.node.String())
+	if err != nil {
+		return cluster.Done{}, err
+	}
+	done := cluster.Done{}
+	if !running {
+		u.changed = true
+		done.Title = "cluster (its container was stopped)"
+		if err := u.engine.start(ctx, u.node.String()); err != nil {
+			return done, err
+		}
+	}
+	if err := u.connect(); err != nil {
+		return done, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
+	defer cancel()
+	err = poll(ctx, func(ctx context.Context) error { return u.ready(ctx) })
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fail.Failed("the API server of cluster %q does not answer: %w", u.name, err).
+			WithFix("%s logs %s    # or begin anew: kubectl tlsgw dev-down, then kubectl tlsgw dev-up", u.engine.Name, u.node)
+	}
+	return done, err
+}
+
+// poll tries until it succeeds or ctx ends, and gives the last error.
+func poll(ctx context.Context, try func(context.Context) error) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// connect makes clients from the kubeconfig that kind gives.
+func (u *up) connect() error {
+	if u.clients != nil {
+		return nil
+	}
+	written, err := u.provider.KubeConfig(u.name, false)
+	if err != nil {
+		return fmt.Errorf("read the kubeconfig of cluster %q: %w", u.name, shortened(err))
+	}
+	if u.access, err = clientcmd.Load([]byte(written)); err != nil {
+		return fmt.Errorf("read the kubeconfig of cluster %q: %w", u.name, err)
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*u.access, nil).ClientConfig()
+	if err != nil {
+		return fmt.Errorf("connect to cluster %q: %w", u.name, err)
+	}
+	u.clients, err = kube.NewForConfig(config, "")
+	return err
+}
+
+const megabyte = 1 << 20
+
+// makeImage decides what the controller runs, and makes its image unless it is
+// given.
+func (u *up) makeImage(ctx context.Context, _ *part) error {
+	if u.Image != "" {
+		u.imageRef = u.Image
+		return nil
+	}
+	binary, err := u.driver.Program.Binary(ctx, u.LinuxBinary, u.engine.arch)
+	if err != nil {
+		return err
+	}
+	if u.image, err = image.Build(binary); err != nil {
+		return err
+	}
+	u.imageRef = u.image.Ref
+	return nil
+}
+
+// loadImage gives the node the controller's image, unless it has it.
+func (u *up) loadImage(ctx context.Context, p *part) error {
+	p.title = "controller image " + u.imageRef
+	if u.image != nil {
+		p.title = fmt.Sprintf("controller image from %s (%d MB)", u.programName(), u.image.Size/megabyte)
+	}
+	there, err := u.nodeHas(ctx, u.imageRef)
+	if err != nil || there {
+		return err
+	}
+	p.changed = true
+	switch {
+	case u.image != nil:
+		return u.load(ctx, func(_ context.Context, w io.Writer) error { return u.image.WriteArchive(w) })
+	case u.engine.hasImage(ctx, u.imageRef):
+		return u.load(ctx, func(ctx context.Context, w io.Writer) error { return u.engine.save(ctx, u.imageRef, w) })
+	}
+	return u.pullIntoNode(ctx)
+}
+
+func (u *up) programName() string {
+	if u.LinuxBinary != "" {
+		return u.LinuxBinary
+	}
+	return "this binary"
+}
+
+// nodeHas tells whether the node has an image of that name. The names of
+// images that are made here change with their contents.
+func (u *up) nodeHas(ctx context.Context, ref string) (bool, error) {
+	out, err := u.nodeRun(ctx, nil, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+ref)
+	return strings.TrimSpace(out) == ref, err
+}
+
+// load streams an archive into the node.
+func (u *up) load(ctx context.Context, write func(context.Context, io.Writer) error) error {
+	reader, writer := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		err := write(ctx, writer)
+		_ = writer.CloseWithError(err) // it never fails
+		written <- err
+	}()
+	stop := context.AfterFunc(ctx, func() { _ = reader.CloseWithError(context.Cause(ctx)) })
+	err := nodeutils.LoadImageArchive(u.node, reader)
+	stop()
+	_ = reader.Close() // the writer ends when nobody reads any more
+	writeErr := <-written
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil:
+		return nil
+	case isFull(err):
+		return u.nodeFull(shortened(err))
+	case writeErr != nil && !errors.Is(writeErr, io.ErrClosedPipe):
+		return writeErr
+	}
+	return fmt.Errorf("load image %s into %s: %w", u.imageRef, u.node, shortened(err))
+}
+
+// pullIntoNode has the node pull the image that was given. A node without the
+// tool for it pulls it when the pod starts.
+func (u *up) pullIntoNode(ctx context.Context) error {
+	if _, err := u.nodeRun(ctx, nil, "which", "crictl"); err != nil {
+		return ctx.Err()
+	}
+	u.steps.Detail("pulling")
+	_, err := u.nodeRun(ctx, nil, "crictl", "pull", u.imageRef)
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case isFull(err):
+		return u.nodeFull(shortened(err))
+	}
+	return fail.Failed("the node cannot pull --image %s: %w", u.imageRef, shortened(err)).
+		WithFix("check the name, bring it to %s (%[1]s pull %s), or leave out --image", u.engine.Name, u.imageRef)
+}
+
+func (u *up) nodeFull(err error) error {
+	return fail.Failed("the disk of the node %s is full: %w", u.node, err).
+		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", u.engine.Name)
+}
+
+// nodeRun runs a command in the node and returns what it prints.
+func (u *up) nodeRun(ctx context.Context, stdin io.Reader, command string, args ...string) (string, error) {
+	cmd := u.node.CommandContext(ctx, command, args...)
+	if stdin != nil {
+		cmd = cmd.SetStdin(stdin)
+	}
+	out, err := kindexec.Output(cmd)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return string(out), err
+}

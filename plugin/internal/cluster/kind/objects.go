@@ -1,0 +1,238 @@
+package kind
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/gateway"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/installation"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/templates"
+)
+
+// classParameters name the GatewayParameters of all Gateways: there is no load
+// balancer, which would be their default.
+const classParameters = "tlsgw-dev"
+
+// systemCA names the ConfigMap with the bundle of --system-ca-file, and its
+// key.
+const (
+	systemCAName = "tlsgw-system-ca"
+	systemCAKey  = "ca-certificates.crt"
+)
+
+// readyTimeout bounds the wait for each of the pods: their images may have to
+// be pulled.
+const readyTimeout = 5 * time.Minute
+
+// ready is nil when the API server serves.
+func (u *up) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return u.clients.Client.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &corev1.Namespace{})
+}
+
+// requestTimeout bounds one question to an API server that may be starting.
+const requestTimeout = 5 * time.Second
+
+// install puts definitions and controller into the cluster, and what goes for
+// all Gateways.
+func (u *up) install(ctx context.Context, p *part) error {
+	prepared, err := installation.Prepare(ctx, u.clients, installation.Options{
+		Channel: u.GatewayAPI,
+		Image:   u.imageRef,
+		ClassParameters: &gatewayv1.ParametersReference{
+			Group: v1alpha1.GroupName, Kind: "GatewayParameters", Name: classParameters,
+			Namespace: ptr.To(gatewayv1.Namespace(contract.SystemNamespace)),
+		},
+		// Whatever was changed by hand is as it should be again.
+		Force: true,
+	})
+	if err != nil {
+		return err
+	}
+	for _, one := range prepared.Checked {
+		p.changed = p.changed || one.Change != kube.Unchanged
+	}
+	if p.changed {
+		if _, err := prepared.Apply(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return u.applyParameters(ctx, p, contract.SystemNamespace, classParameters, v1alpha1.KubernetesProxy{
+		Service: &v1alpha1.ProxyService{Type: ptr.To(corev1.ServiceTypeNodePort)},
+	})
+}
+
+func (u *up) applyParameters(ctx context.Context, p *part, namespace, name string, proxy v1alpha1.KubernetesProxy) error {
+	objects, err := templates.GatewayParameters(namespace, name, proxy)
+	if err != nil {
+		return err
+	}
+	return u.apply(ctx, p, objects...)
+}
+
+func (u *up) apply(ctx context.Context, p *part, objects ...client.Object) error {
+	applied, err := u.clients.Apply(ctx, objects, kube.ApplyOptions{Force: true})
+	for _, one := range applied {
+		p.changed = p.changed || one.Change != kube.Unchanged
+	}
+	return err
+}
+
+// applyMissing makes what is not there. What the user has changed stays.
+func (u *up) applyMissing(ctx context.Context, p *part, objects ...client.Object) error {
+	for _, object := range objects {
+		there := &unstructured.Unstructured{}
+		there.SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
+		err := u.clients.Client.Get(ctx, client.ObjectKeyFromObject(object), there)
+		if err == nil {
+			continue
+		}
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("get %s %s: %w", there.GetKind(), object.GetName(), err)
+		}
+		if err := u.apply(ctx, p, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureGateway makes the dev Gateway behind nodePort.
+func (u *up) ensureGateway(ctx context.Context, p *part) error {
+	objects, err := templates.Gateway(templates.GatewayValues{
+		Port: contract.DevHTTPPort, Parameters: contract.DevGatewayName,
+	})
+	if err != nil {
+		return err
+	}
+	namespace, rest := objects[0], objects[1:]
+	if err := u.applyMissing(ctx, p, namespace); err != nil {
+		return err
+	}
+	proxy := v1alpha1.KubernetesProxy{Service: &v1alpha1.ProxyService{
+		Type:  ptr.To(corev1.ServiceTypeNodePort),
+		Ports: []v1alpha1.ProxyPort{{Port: contract.DevHTTPPort, NodePort: ptr.To(int32(nodePort))}},
+	}}
+	if u.systemCA != nil {
+		proxy.SystemCA = &v1alpha1.SystemCA{Name: systemCAName, Key: ptr.To(systemCAKey)}
+		if err := u.apply(ctx, p, u.systemCAObject()); err != nil {
+			return err
+		}
+	}
+	if err := u.applyParameters(ctx, p, contract.DevGatewayNamespace, contract.DevGatewayName, proxy); err != nil {
+		return err
+	}
+	return u.applyMissing(ctx, p, rest...)
+}
+
+func (u *up) systemCAObject() client.Object {
+	return &corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: contract.DevGatewayNamespace, Name: systemCAName,
+			Labels: map[string]string{contract.LabelManagedBy: contract.FieldManager},
+		},
+		Data: map[string]string{systemCAKey: string(u.systemCA)},
+	}
+}
+
+// readBundle reads the file of --system-ca-file, which was checked when it was
+// given.
+func readBundle(path string) ([]byte, error) {
+	content, err := os.ReadFile(path) // #nosec G304 -- the user's own
+	if err != nil {
+		return nil, fail.Failed("--system-ca-file cannot be read: %w", err).WithFix("give a file with CA certificates as PEM")
+	}
+	return bytes.TrimSpace(content), nil
+}
+
+func (u *up) waitController(ctx context.Context) error {
+	if u.options.NoWait {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return installation.WaitReady(ctx, u.clients, u.steps.Detail)
+}
+
+// waitGateway waits until Envoy runs the Gateway, and answers on the port of
+// this machine.
+func (u *up) waitGateway(ctx context.Context) error {
+	if u.options.NoWait {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	object := gateway.Dev()
+	err := u.clients.Wait(ctx, object, "programmed", func(o client.Object) (bool, string) {
+		done, seen := gateway.Programmed(o)
+		u.steps.Detail(seen)
+		return done, seen
+	})
+	if err != nil {
+		return u.withPods(ctx, err)
+	}
+	asking, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	err = poll(asking, func(ctx context.Context) error { return gateway.Answers(ctx, u.HTTPPort) })
+	if err != nil && ctx.Err() == nil {
+		err = fail.Failed("the gateway is programmed, and does not answer on localhost:%d: %w", u.HTTPPort, err).
+			WithFix("kubectl describe service -n %s %s", contract.DevGatewayNamespace, contract.ProxyName(contract.DevGatewayName))
+	}
+	return err
+}
+
+// answerWithin is how long the way from a port of this machine to a pod may
+// take to come about.
+const answerWithin = 30 * time.Second
+
+// withPods adds what is wrong with the proxies of the dev Gateway.
+func (u *up) withPods(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	failure := fail.As(err)
+	trouble := u.clients.PodTrouble(ctx, contract.DevGatewayNamespace, map[string]string{contract.LabelGatewayName: contract.DevGatewayName})
+	failure.Details = append(failure.Details, trouble...)
+	return failure
+}
+
+func (u *up) waitSample(ctx context.Context) error {
+	if u.options.NoWait {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return u.clients.WaitRollout(ctx, templates.SampleNamespace, templates.SampleName, u.steps.Detail)
+}
+
+// deployed gives the annotations of the sample's Deployment; none when there
+// is none.
+func (u *up) deployed(ctx context.Context) (map[string]string, error) {
+	deployment := &appsv1.Deployment{}
+	err := u.clients.Client.Get(ctx, client.ObjectKey{Namespace: templates.SampleNamespace, Name: templates.SampleName}, deployment)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get deployment %s: %w", templates.SampleName, err)
+	}
+	return deployment.Spec.Template.Annotations, nil
+}
