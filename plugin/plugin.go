@@ -40,7 +40,8 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
   dev-up      a dev cluster with a real API server, controller and Envoy
   originate   write and apply the policies for a Service, a Backend or a host
   verify      send requests through the gateway and read Envoy's handshake counters
-  remove      take away what originate made`,
+  remove      take away what originate made
+  install     put the controller into a cluster that is there; uninstall takes it away`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl tlsgw"},
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -51,8 +51,8 @@ type Options struct {
 	Replicas int32
 	// PullPolicy of Image; empty is IfNotPresent.
 	PullPolicy corev1.PullPolicy
-	// ClassParameters is the parametersRef of the GatewayClass; nil is none.
-	// The object that it names is the caller's to apply.
+	// ClassParameters is the parametersRef of the GatewayClass; nil keeps what
+	// it has. The object that it names is the caller's to apply.
 	ClassParameters *gatewayv1.ParametersReference
 	// LogLevel of the controller; empty is the default.
 	LogLevel string

@@ -1,46 +1,53 @@
 package installation
 
 import (
+	"errors"
 	"testing"
-	"time"
 
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube/kubetest"
 )
 
-// clients are those of a new cluster without any definition: what is
-// installed is there once in a cluster, so that tests cannot share one.
-func newCluster(t *testing.T) *kube.Clients {
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard())
+	m.Run()
+}
+
+// newCluster is one without any definition: an installation is there once in
+// a cluster, so that tests cannot share one.
+func newCluster(t *testing.T) (*kubetest.Cluster, *kube.Clients) {
 	t.Helper()
 	cluster, err := kubetest.Start(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cluster.Stop() })
+	t.Cleanup(func() {
+		if err := cluster.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	clients, err := kube.NewForConfig(cluster.Config, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return clients
+	return cluster, clients
 }
 
-func TestMeasure(t *testing.T) {
-	clients := newCluster(t)
-	for range 3 {
-		start := time.Now()
-		p, err := Prepare(t.Context(), clients, Options{Image: "x"})
-		if err != nil {
-			t.Fatal(err)
+// errorText is an error as the root command prints it.
+func errorText(err error) string {
+	text := err.Error() + "\n"
+	if failure, ok := errors.AsType[*fail.Error](err); ok {
+		for _, detail := range failure.Details {
+			text += "  " + detail + "\n"
 		}
-		t.Log("prepare", time.Since(start))
-		start = time.Now()
-		applied, err := p.Apply(t.Context(), nil)
-		t.Log("apply", time.Since(start))
-		if err != nil {
-			t.Fatalf("%+v", err)
+		if failure.Fix != "" {
+			text += "  fix: " + failure.Fix + "\n"
 		}
-		for _, a := range applied {
-			t.Log(a.Name, a.Change)
-		}
+		text += failure.Outcome + "\n"
 	}
+	return text
 }

@@ -8,7 +8,9 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
@@ -16,7 +18,10 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 )
 
-const installing = "an installation"
+const (
+	installing       = "an installation"
+	kindGatewayClass = "GatewayClass"
+)
 
 // Prepared is an installation that can be applied to one cluster.
 type Prepared struct {
@@ -50,6 +55,14 @@ func prepare(ctx context.Context, clients *kube.Clients, o Options) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
+	// Without rights, what follows would only say so again, one by one.
+	lacking, err := lackingRights(ctx, clients, planned, "get", "create", "patch")
+	if err != nil {
+		return nil, err
+	}
+	if lacking != nil {
+		return nil, refuse(installing, []obstacle{*lacking})
+	}
 	s, err := look(ctx, clients, planned)
 	if err != nil {
 		return nil, err
@@ -59,14 +72,6 @@ func prepare(ctx context.Context, clients *kube.Clients, o Options) (*Prepared, 
 		return nil, err
 	}
 	p := &Prepared{Objects: objects, Notes: notes, clients: clients, options: o}
-	lacking, err := lackingRights(ctx, clients, p.Objects, "create", "patch")
-	if err != nil {
-		return nil, err
-	}
-	if lacking != nil {
-		obstacles = append(obstacles, *lacking)
-	}
-	// Without the rights, the API server would only say the same again.
 	if len(obstacles) == 0 {
 		if obstacles, err = p.check(ctx, s); err != nil {
 			return nil, err
@@ -85,6 +90,9 @@ func (s *survey) decide(o Options) (objects []client.Object, notes []string, obs
 		obstacles = append(obstacles, *in)
 	}
 	o.Channel = channel
+	if o.ClassParameters == nil {
+		o.ClassParameters = s.classParameters()
+	}
 	planned, err := Plan(o)
 	if err != nil {
 		return nil, nil, nil, err
@@ -104,6 +112,21 @@ func (s *survey) decide(o Options) (objects []client.Object, notes []string, obs
 	return objects, notes, obstacles, nil
 }
 
+// classParameters are those that the GatewayClass has: whoever set them, an
+// upgrade keeps them.
+func (s *survey) classParameters() *gatewayv1.ParametersReference {
+	for _, there := range s.objects {
+		if there.GetKind() != kindGatewayClass {
+			continue
+		}
+		class := &gatewayv1.GatewayClass{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(there.Object, class); err == nil {
+			return class.Spec.ParametersRef
+		}
+	}
+	return nil
+}
+
 func (s *survey) decideObject(object client.Object) (apply bool, note string, in *obstacle) {
 	if definition, ok := object.(*apiextensionsv1.CustomResourceDefinition); ok {
 		return s.decideDefinition(definition)
@@ -114,7 +137,7 @@ func (s *survey) decideObject(object client.Object) (apply bool, note string, in
 	}
 	name := kube.NameOf(object)
 	switch {
-	case object.GetObjectKind().GroupVersionKind().Kind == "GatewayClass":
+	case object.GetObjectKind().GroupVersionKind().Kind == kindGatewayClass:
 		controller, _, _ := unstructured.NestedString(there.Object, "spec", "controllerName")
 		if controller != contract.ControllerName {
 			return false, "", &obstacle{

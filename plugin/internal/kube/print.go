@@ -10,6 +10,7 @@ import (
 
 	"github.com/pmezard/go-difflib/difflib"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -73,12 +74,13 @@ func NameOf(object client.Object) string {
 	return strings.ToLower(object.GetObjectKind().GroupVersionKind().GroupKind().String()) + "/" + object.GetName()
 }
 
-// Current is the object as the cluster has it; nil when it has none.
+// Current is the object as the cluster has it; nil when it has none, or does
+// not serve its kind.
 func (c *Clients) Current(ctx context.Context, object client.Object) (*unstructured.Unstructured, error) {
 	existing := &unstructured.Unstructured{}
 	existing.SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
 	err := c.Client.Get(ctx, client.ObjectKeyFromObject(object), existing)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
 		return nil, nil
 	}
 	if err != nil {
