@@ -10,8 +10,9 @@
 //  1. api/v1alpha1 has the Go types of Backend and BackendConfigPolicy, from
 //     which the CRDs are generated. All other kinds are Gateway API's and
 //     Kubernetes' own.
-//  2. contract has the names on which the controller and the plugin agree, and
-//     contract/bundle reads CA bundles for both.
+//  2. contract has the names on which the controller and the plugin agree.
+//     contract/bundle reads CA bundles for both, and contract/pki issues
+//     certificates.
 //  3. internal/snapshot is an immutable, sorted set of objects.
 //  4. internal/source watches the API server and gives a snapshot whenever
 //     something has changed that a translation reads.
@@ -26,6 +27,9 @@
 //     keeps what each proxy acknowledged or rejected.
 //  9. internal/status puts the statuses of the translation and the answers of
 //     the proxies together and writes them.
+//
+// In a cluster, internal/identity keeps the CA of that mutual TLS, and issues
+// the certificates of the controller and of the proxies.
 //
 // This package joins them: Run for a cluster, Translate for manifests.
 //

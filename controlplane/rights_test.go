@@ -18,9 +18,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -264,6 +266,8 @@ func (in *installation) live(t *testing.T) {
 		in.waitStatus(t, schema.GroupVersionKind{Group: "gateway.kgateway.dev", Version: "v1alpha1", Kind: kind}, "live", name)
 	}
 	in.waitDeployed(t, "live", true)
+	in.restricted(t, "live", contract.ProxyName("http"))
+	in.restricted(t, contract.SystemNamespace, contract.ControllerDeployment)
 
 	// Another replica takes over, and finds a CA that is about to end.
 	in.replica(t, "second")
@@ -359,6 +363,27 @@ func (in *installation) waitDeployed(t *testing.T, namespace string, want bool) 
 			}
 			return nil
 		})
+	}
+}
+
+// restricted has the API server admit the pod of a Deployment to the
+// controller's namespace, whose level of PodSecurity is restricted.
+func (in *installation) restricted(t *testing.T, namespace, name string) {
+	t.Helper()
+	deployment := &appsv1.Deployment{}
+	if err := in.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, deployment); err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: contract.SystemNamespace, Name: name, Labels: deployment.Spec.Template.Labels},
+		Spec:       deployment.Spec.Template.Spec,
+	}
+	if err := in.Create(t.Context(), pod, client.DryRunAll); err != nil {
+		t.Errorf("the pods of Deployment %s/%s: %v", namespace, name, err)
+	}
+	pod.Spec.SecurityContext.RunAsNonRoot, pod.ResourceVersion = nil, ""
+	if err := in.Create(t.Context(), pod, client.DryRunAll); !apierrors.IsForbidden(err) {
+		t.Errorf("a pod that may run as root: %v", err)
 	}
 }
 
