@@ -148,6 +148,38 @@ func TestKeyBelongsToItsCertificate(t *testing.T) {
 	}
 }
 
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	root := must(t)(maker().CA(pki.Spec{CommonName: "root"}))
+	issuer := must(t)(maker().Intermediate(root, pki.Spec{CommonName: "issuer"}))
+	issuerKey, err := issuer.Key().PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	above := must(t)(maker().Intermediate(issuer, pki.Spec{CommonName: "above"}))
+	key, err := above.Key().PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := must(t)(pki.Load(above.ChainPEM(), key))
+	leaf := must(t)(maker().Leaf(loaded, pki.Spec{CommonName: "leaf"}))
+	if _, err := leaf.Certificate().Verify(x509.VerifyOptions{
+		Roots: pool(root), Intermediates: pool(issuer, above), CurrentTime: noon(),
+	}); err != nil {
+		t.Errorf("what a loaded authority has signed: %v", err)
+	}
+	if got, want := bytes.Count(leaf.ChainPEM(), []byte("BEGIN CERTIFICATE")), 3; got != want {
+		t.Errorf("chain has %d certificates, want %d: leaf, above, issuer", got, want)
+	}
+	for name, pair := range map[string][2][]byte{
+		"another key": {above.ChainPEM(), issuerKey}, "no key": {above.ChainPEM(), nil}, "no certificate": {nil, key},
+	} {
+		if _, err := pki.Load(pair[0], pair[1]); err == nil || strings.Contains(err.Error(), "PRIVATE KEY-----\nM") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestLeafCannotSign(t *testing.T) {
 	t.Parallel()
 	self := must(t)(maker().SelfSigned(pki.Spec{CommonName: "self", DNSNames: []string{"example.com"}}))
