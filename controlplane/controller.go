@@ -56,7 +56,7 @@ func newController(o Options) (*controller, error) {
 		return nil, fmt.Errorf("connect to the API server at %s: %w", config.Host, err)
 	}
 	p := &pipeline{
-		options: o, metrics: c.metrics,
+		options: o, metrics: c.metrics, settle: usualSettle,
 		translated: make(chan struct{}), led: make(chan struct{}, 1),
 	}
 	c.pipeline = p
@@ -102,7 +102,7 @@ func (c *controller) joinReplicas(config *rest.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	c.pipeline.replicas, c.pipeline.grace = c.replicas, o.Times.Grace
+	c.pipeline.replicas, c.pipeline.settle, c.pipeline.grace = c.replicas, o.Times.Settle, o.Times.Grace
 	c.identity, err = identity.New(identity.Options{
 		Config: config, Namespace: o.Namespace, Clock: c.options.Clock, Log: log.WithName("identity"),
 	})

@@ -36,7 +36,7 @@ func newTestPipeline(t *testing.T) (*pipeline, *fakeProxies, *cacheAndServer) {
 	return &pipeline{
 		options: Options{Clock: clock, Log: testr.New(t)}, proxies: fake, barrier: newBarrier(server, clock),
 		gateways: map[ir.Name]*published{}, together: map[ir.Name]*together{}, heldSince: map[ir.Name]time.Time{},
-		started: clock.Now().Add(-settling), last: source.Delivery{Seen: policiesAt("5")},
+		started: clock.Now(), last: source.Delivery{Seen: policiesAt("5")},
 	}, fake, server
 }
 

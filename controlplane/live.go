@@ -56,7 +56,7 @@ func (p *pipeline) live(g *ir.Gateway, answers []replica.Gateway) status.Live {
 	live := status.Live{
 		Connected:    known.connected,
 		Acknowledged: known.answered,
-		Settling:     now.Sub(p.started) < settling || known.returning(now, p.grace) > 0,
+		Settling:     now.Sub(p.started) < p.settle || known.returning(now, p.grace) > 0,
 	}
 	if p.deployer != nil {
 		live.Undeployed = p.deployer.Problem(g.Name)

@@ -77,6 +77,9 @@ type Times struct {
 	// MaxAge is how long a proxy stays connected to one replica, give or take
 	// a tenth: 30 min.
 	MaxAge time.Duration
+	// Settle is how long proxies have to come back after a start before statuses
+	// say that they are gone: 15 s.
+	Settle time.Duration
 	// Grace is how long the last proxy of a Gateway may be gone before the
 	// status says so: 5 s.
 	Grace time.Duration
@@ -121,9 +124,9 @@ const (
 	// most.
 	quiet = 5 * time.Millisecond
 	most  = 50 * time.Millisecond
-	// settling is how long proxies have to come back after a start before
+	// usualSettle is how long proxies have to come back after a start before
 	// statuses say that they are gone.
-	settling = 15 * time.Second
+	usualSettle = 15 * time.Second
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -163,7 +166,7 @@ func (o ClusterOptions) withDefaults() (ClusterOptions, error) {
 	}{
 		{&t.Lease, 15 * time.Second}, {&t.Renew, 10 * time.Second}, {&t.Retry, 2 * time.Second},
 		{&t.Beat, 3 * time.Second}, {&t.Propagation, 5 * time.Second}, {&t.DrainOver, 5 * time.Second},
-		{&t.MaxAge, 30 * time.Minute}, {&t.Grace, 5 * time.Second},
+		{&t.MaxAge, 30 * time.Minute}, {&t.Settle, usualSettle}, {&t.Grace, 5 * time.Second},
 	} {
 		*each.time = cmp.Or(*each.time, each.usual)
 	}

@@ -34,8 +34,9 @@ type pipeline struct {
 	replicas replicas
 	// deployer is nil when proxies are deployed by somebody else.
 	deployer deployer
-	// grace is how long proxies that went may be on their way to another.
-	grace time.Duration
+	// settle is how long proxies have to come back after the start, and grace
+	// how long those that went may be on their way to another replica.
+	settle, grace time.Duration
 	// status is nil while another replica leads.
 	status atomic.Pointer[status.Writer]
 	// led asks for a report to a new status.
@@ -108,7 +109,7 @@ func (p *pipeline) run(ctx context.Context) {
 	p.started = clock.Now()
 	p.gateways, p.heldSince = map[ir.Name]*published{}, map[ir.Name]time.Time{}
 	p.together = map[ir.Name]*together{}
-	a := alarms{clock.NewTimer(settling), clock.NewTimer(never), clock.NewTimer(never), clock.NewTimer(never)}
+	a := alarms{clock.NewTimer(p.settle), clock.NewTimer(never), clock.NewTimer(never), clock.NewTimer(never)}
 	defer a.settled.Stop()
 	defer a.expired.Stop()
 	defer a.look.Stop()

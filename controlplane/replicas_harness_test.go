@@ -31,7 +31,7 @@ import (
 func quick() controlplane.Times {
 	return controlplane.Times{
 		Lease: 3 * time.Second, Renew: 2 * time.Second, Retry: 200 * time.Millisecond, Beat: 300 * time.Millisecond,
-		Propagation: 500 * time.Millisecond, DrainOver: 200 * time.Millisecond,
+		Propagation: 500 * time.Millisecond, DrainOver: 200 * time.Millisecond, Settle: time.Second,
 	}
 }
 
