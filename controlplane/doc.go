@@ -7,9 +7,9 @@
 // Read the packages in this order; each has a comment on what goes in and what
 // comes out.
 //
-//  1. api/v1alpha1 has the Go types of Backend and BackendConfigPolicy, from
-//     which the CRDs are generated. All other kinds are Gateway API's and
-//     Kubernetes' own.
+//  1. api/v1alpha1 has the Go types of Backend, BackendConfigPolicy and
+//     GatewayParameters, from which the CRDs are generated. All other kinds
+//     are Gateway API's and Kubernetes' own.
 //  2. contract has the names on which the controller and the plugin agree.
 //     contract/bundle reads CA bundles for both, and contract/pki issues
 //     certificates.
@@ -25,7 +25,10 @@
 //  8. internal/xds serves them to proxies over mutual TLS: it sends what has
 //     changed, in an order in which nothing is used before it is there, and
 //     keeps what each proxy acknowledged or rejected.
-//  9. internal/status puts the statuses of the translation and the answers of
+//  9. internal/deploy gives each Gateway its Envoys in the cluster, as
+//     internal/parameters reads GatewayParameters, with the bootstrap of
+//     package bootstrap.
+//  10. internal/status puts the statuses of the translation and the answers of
 //     the proxies together and writes them.
 //
 // In a cluster, internal/identity keeps the CA of that mutual TLS, and issues

@@ -101,8 +101,12 @@ func TestBadOptions(t *testing.T) {
 		"certificate file": func(o *bootstrap.Options) { o.CertificateFile = "" },
 		"folder":           func(o *bootstrap.Options) { o.Folder = "" },
 		"ready port":       func(o *bootstrap.Options) { o.ReadyPort = 0 },
-		"drain token":      func(o *bootstrap.Options) { o.Drain = &bootstrap.Drain{Token: "../../0123456789abcdef", Time: time.Second} },
-		"time to drain":    func(o *bootstrap.Options) { o.Drain = &bootstrap.Drain{Token: "0123456789abcdef", Time: time.Microsecond} },
+		"drain token": func(o *bootstrap.Options) {
+			o.Drain = &bootstrap.Drain{Token: "../../0123456789abcdef", Time: time.Second}
+		},
+		"time to drain": func(o *bootstrap.Options) {
+			o.Drain = &bootstrap.Drain{Token: "0123456789abcdef", Time: time.Microsecond}
+		},
 	} {
 		o := good
 		change(&o)

@@ -1,10 +1,9 @@
 package contract_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
@@ -15,18 +14,18 @@ func TestProxyName(t *testing.T) {
 	for gateway, want := range map[string]string{
 		"http": "http", "a": "a", "my-gateway-2": "my-gateway-2", long: long,
 		"a.b": "a-b-", "2nd": "gw-2nd-", long + "b": long[:54] + "-",
-		strings.Repeat("a.", 120) + "z": strings.Repeat("a-", 27),
+		strings.Repeat("a.", 120) + "z":  strings.Repeat("a-", 27),
 		strings.Repeat("a", 53) + ".b.c": strings.Repeat("a", 53) + "-",
 	} {
 		got := contract.ProxyName(gateway)
 		if !strings.HasPrefix(got, want) || len(got) != len(want) && !hashed(got) {
 			t.Errorf("ProxyName(%q) = %q, want it to be like %q", gateway, got, want)
 		}
-		if problems := validation.IsDNS1035Label(got); len(problems) > 0 {
-			t.Errorf("ProxyName(%q) = %q: %v", gateway, got, problems)
+		if !regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(got) {
+			t.Errorf("ProxyName(%q) = %q, which cannot name a Service", gateway, got)
 		}
-		if problems := validation.IsValidLabelValue(contract.GatewayLabel(gateway)); len(problems) > 0 {
-			t.Errorf("GatewayLabel(%q): %v", gateway, problems)
+		if label := contract.GatewayLabel(gateway); !regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$`).MatchString(label) {
+			t.Errorf("GatewayLabel(%q) = %q, which cannot be a label", gateway, label)
 		}
 	}
 	if contract.GatewayLabel("a.b") != "a.b" {

@@ -222,13 +222,19 @@ func (w *world) noListeners(t *testing.T) {
 	s.Deployment = &d
 	w.want(s)
 	envoytest.Eventually(t, patient, func() error {
-		if _, err := get[*corev1.Service](t, w, s); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("the Service is still there (%v)", err)
-		}
-		return nil
+		_, err := get[*corev1.Service](t, w, s)
+		return missing(err)
 	})
 	w.want(with)
 	w.exist(t, with)
+}
+
+// missing is nil for the error of an object that is not there.
+func missing(err error) error {
+	if err == nil {
+		return errors.New("it is still there")
+	}
+	return client.IgnoreNotFound(err)
 }
 
 func (w *world) foreign(t *testing.T) {

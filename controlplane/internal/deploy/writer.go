@@ -158,8 +158,26 @@ func (w *Writer) gateways() []ir.Name {
 }
 
 // Run keeps the objects until ctx ends, and then returns nil. It can be called
-// again after it has returned.
+// again after it has returned. An API server that cannot be reached does not
+// end it.
 func (w *Writer) Run(ctx context.Context) error {
+	for {
+		err := w.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.options.Log.Error(err, "proxies cannot be deployed, trying again")
+		again := w.options.Clock.NewTimer(retryMost)
+		select {
+		case <-ctx.Done():
+		case <-again.C():
+		}
+		again.Stop()
+	}
+}
+
+// once is Run until it fails.
+func (w *Writer) once(ctx context.Context) error {
 	t, err := newTerm(w)
 	if err != nil {
 		return err

@@ -16,7 +16,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -282,11 +281,10 @@ func (w *world) gone(t *testing.T, s deploy.Spec) {
 	t.Helper()
 	for kind, object := range all(s) {
 		envoytest.Eventually(t, patient, func() error {
-			err := w.Get(t.Context(), client.ObjectKeyFromObject(object), object)
-			if apierrors.IsNotFound(err) {
-				return nil
+			if err := missing(w.Get(t.Context(), client.ObjectKeyFromObject(object), object)); err != nil {
+				return fmt.Errorf("%s: %w", kind, err)
 			}
-			return fmt.Errorf("%s is still there (%v)", kind, err)
+			return nil
 		})
 	}
 }
