@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
@@ -87,7 +88,8 @@ func driverFor(ctx context.Context, name, clusterName string) (driver cluster.Dr
 		// A cluster that cannot be reached now is not made a second time.
 		return nil, "", errors.Join(existsErr, fail.As(err).WithOutcome(fmt.Sprintf("dev cluster %q needs it; nothing was changed", clusterName)))
 	}
-	return all.local, err.Error(), nil
+	why, _, _ = strings.Cut(err.Error(), ":")
+	return all.local, why, nil
 }
 
 // driversWith are those that have a cluster of that name.

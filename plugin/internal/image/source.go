@@ -67,7 +67,7 @@ func (s Source) given(path, arch string) (Binary, error) {
 		err = fmt.Errorf("%s is for %s, and the node is %s", path, binary.Arch, arch)
 	}
 	if err != nil {
-		return Binary{}, fail.Usage("--linux-binary: %w", err).WithFix("%s", buildFix(arch))
+		return Binary{}, fail.Usage("--linux-binary: %w", err).WithDetail("%s", how(arch)).WithFix(fix)
 	}
 	return binary, nil
 }
@@ -89,12 +89,14 @@ func (s Source) nothing(err error, arch string) error {
 	}
 	return fail.Failed("%s: %w", why, err).
 		WithDetail("its version is %s: only those of releases can be downloaded", cmp.Or(s.Version, "unknown")).
-		WithFix("%s", buildFix(arch))
+		WithDetail("%s", how(arch)).WithFix(fix)
 }
 
-func buildFix(arch string) string {
-	return "kubectl tlsgw dev-up --linux-binary FILE    # CGO_ENABLED=0 GOOS=linux GOARCH=" + arch +
-		" go build -o FILE ./cmd/kubectl-tlsgw, or --image REF for an image from a registry"
+const fix = "kubectl tlsgw dev-up --linux-binary FILE    # or --image REF, for one from a registry"
+
+// how says how to come by a program.
+func how(arch string) string {
+	return "made by: CGO_ENABLED=0 GOOS=linux GOARCH=" + arch + " go build -o FILE ./cmd/kubectl-tlsgw"
 }
 
 // released tells whether Version is that of a release: not that of a commit.

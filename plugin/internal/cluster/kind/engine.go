@@ -61,7 +61,7 @@ func Detect(ctx context.Context, getenv func(string) string) (*Engine, error) {
 	if first != nil {
 		return nil, first
 	}
-	return nil, fail.Failed("no container engine is installed: there is no %s on PATH", strings.Join(names, " or ")).
+	return nil, fail.Failed("no container engine is installed: PATH has no %s", anyOf(names)).
 		WithFix("install Docker or Podman, or do without: kubectl tlsgw dev-up --driver local")
 }
 
@@ -176,20 +176,38 @@ func (e *Engine) explain(ctx context.Context, err error) error {
 		return err
 	}
 	const instead = "kubectl tlsgw dev-up --driver local"
-	said := strings.ToLower(failed.output)
+	said, reason := strings.ToLower(failed.output), engineReason(failed.output)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fail.Failed("%s does not answer within %s", e.Name, answerTimeout).
 			WithFix("restart it, or do without: %s", instead)
 	case strings.Contains(said, "permission denied"):
-		return fail.Failed("%s runs, and you may not use it: %s", e.Name, firstLine(failed.output)).
+		return fail.Failed("%s runs, and you may not use it: %s", e.Name, reason).
 			WithFix("sudo usermod -aG %s $USER    # then log in again; or do without: %s", e.Name, instead)
 	case strings.Contains(said, "connect"), strings.Contains(said, "daemon"):
-		return fail.Failed("%s is installed, and its daemon does not answer: %s", e.Name, firstLine(failed.output)).
-			WithFix("start it: sudo systemctl start %s    # or do without: %s", e.Name, instead)
+		return fail.Failed("%s is installed, and its daemon does not answer: %s", e.Name, reason).
+			WithFix("start the daemon (sudo systemctl start %s), or do without: %s", e.Name, instead)
 	}
-	return fail.Failed("%s does not work: %s", e.Name, firstLine(failed.output)).
+	return fail.Failed("%s does not work: %s", e.Name, reason).
 		WithFix("try: %s info    # or do without: %s", e.Name, instead)
+}
+
+// engineReason is the one sentence that matters of what an engine says: not
+// the request that failed, nor a question.
+func engineReason(output string) string {
+	reason := firstLine(output)
+	reason, _, _ = strings.Cut(reason, ": Get \"")
+	reason, _, _ = strings.Cut(reason, " Is the docker daemon running")
+	return strings.TrimSuffix(reason, ".")
+}
+
+// anyOf lists names as a sentence does.
+func anyOf(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func firstLine(text string) string {

@@ -33,6 +33,8 @@ type up struct {
 	found bool
 	// changed becomes true with the first thing that had to be done.
 	changed bool
+	// made is true once something is there that a failure has to remove.
+	made bool
 
 	clients *kube.Clients
 	// access is the cluster's own kubeconfig.
@@ -180,6 +182,7 @@ func (u *up) make(ctx context.Context) error {
 		return err
 	}
 	u.Network = u.Network || !u.engine.hasNetwork(ctx)
+	u.made = true
 	if err := u.settings.save(u.dir); err != nil {
 		return err
 	}
@@ -270,6 +273,8 @@ func (u *up) giveUp(ctx context.Context, err error) error {
 		err = fail.Failed("interrupted")
 	}
 	switch {
+	case !u.found && !u.made:
+		return withOutcome(err, "nothing was changed")
 	case u.found:
 		return withOutcome(err, "what still runs was left alone; "+kept)
 	case u.options.Retain:
