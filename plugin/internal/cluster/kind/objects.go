@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,6 +22,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/definitions"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/gateway"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/installation"
@@ -52,28 +56,34 @@ func (u *up) ready(ctx context.Context) error {
 const requestTimeout = 5 * time.Second
 
 // install puts definitions and controller into the cluster, and what goes for
-// all Gateways.
+// all Gateways. Whatever was changed by hand is as it should be again: the
+// cluster is ours.
 func (u *up) install(ctx context.Context, p *part) error {
-	prepared, err := installation.Prepare(ctx, u.clients, installation.Options{
+	planned, err := installation.Plan(installation.Options{
 		Channel: u.GatewayAPI,
 		Image:   u.imageRef,
 		ClassParameters: &gatewayv1.ParametersReference{
 			Group: v1alpha1.GroupName, Kind: "GatewayParameters", Name: classParameters,
 			Namespace: ptr.To(gatewayv1.Namespace(contract.SystemNamespace)),
 		},
-		// Whatever was changed by hand is as it should be again.
-		Force: true,
 	})
 	if err != nil {
 		return err
 	}
-	for _, one := range prepared.Checked {
-		p.changed = p.changed || one.Change != kube.Unchanged
-	}
-	if p.changed {
-		if _, err := prepared.Apply(ctx, nil); err != nil {
-			return err
+	var wanted []*apiextensionsv1.CustomResourceDefinition
+	var rest []client.Object
+	for _, object := range planned {
+		if definition, ok := object.(*apiextensionsv1.CustomResourceDefinition); ok {
+			wanted = append(wanted, definition)
+		} else {
+			rest = append(rest, object)
 		}
+	}
+	if p.changed, err = definitions.Ensure(ctx, u.clients, wanted); err != nil {
+		return err
+	}
+	if err := u.applyAtOnce(ctx, p, rest); err != nil {
+		return err
 	}
 	return u.applyParameters(ctx, p, contract.SystemNamespace, classParameters, v1alpha1.KubernetesProxy{
 		Service: &v1alpha1.ProxyService{Type: ptr.To(corev1.ServiceTypeNodePort)},
@@ -94,6 +104,42 @@ func (u *up) apply(ctx context.Context, p *part, objects ...client.Object) error
 		p.changed = p.changed || one.Change != kube.Unchanged
 	}
 	return err
+}
+
+// applyAtOnce applies Namespaces, then what needs them at the same time, then
+// Deployments, which need the rest.
+func (u *up) applyAtOnce(ctx context.Context, p *part, objects []client.Object) error {
+	rank := func(object client.Object) int {
+		switch object.GetObjectKind().GroupVersionKind().Kind {
+		case "Namespace":
+			return 0
+		case "Deployment":
+			return 2
+		}
+		return 1
+	}
+	for now := range 3 {
+		group, applying := errgroup.WithContext(ctx)
+		var changed atomic.Bool
+		for _, object := range objects {
+			if rank(object) != now {
+				continue
+			}
+			group.Go(func() error {
+				one := &part{}
+				err := u.apply(applying, one, object)
+				if one.changed {
+					changed.Store(true)
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		p.changed = p.changed || changed.Load()
+	}
+	return nil
 }
 
 // applyMissing makes what is not there. What the user has changed stays.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/definitions"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/port"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,13 +19,15 @@ import (
 // applyBase applies what belongs to this version of the program: definitions,
 // the controller's rights and the GatewayClass.
 func (u *up) applyBase(ctx context.Context) error {
-	definitions, err := u.definitions()
+	wanted, err := u.definitions()
 	if err != nil {
 		return err
 	}
-	if err := u.ensureDefinitions(ctx, definitions); err != nil {
+	changed, err := definitions.Ensure(ctx, u.clients, wanted)
+	if err != nil {
 		return err
 	}
+	u.changed = u.changed || changed
 	objects, err := templates.ControllerAccess()
 	if err != nil {
 		return err

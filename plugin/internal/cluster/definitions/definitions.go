@@ -1,4 +1,6 @@
-package local
+// Package definitions writes CustomResourceDefinitions into a dev cluster: fast
+// where there are none, and without reading them where there are.
+package definitions
 
 import (
 	"context"
@@ -13,9 +15,17 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+)
+
+const (
+	// servedTimeout bounds the wait for a new kind to be served.
+	servedTimeout = 60 * time.Second
+	pollInterval  = 25 * time.Millisecond
 )
 
 // annotationHash on a definition is the hash of what was written, so that the
@@ -23,36 +33,40 @@ import (
 // has changed.
 const annotationHash = "dev.tlsgw.dev/content-hash"
 
-// ensureDefinitions writes the definitions that are missing or of another
-// version of this program, and waits until all are served. They are written
-// as a whole: a server-side apply of their schemas takes the API server
-// several times as long.
-func (u *up) ensureDefinitions(ctx context.Context, definitions []*apiextensionsv1.CustomResourceDefinition) error {
+// Ensure writes the definitions that are missing or of another version of this
+// program, waits until all are served, and tells whether there were any. They
+// are written as a whole: a server-side apply of their schemas takes the API
+// server several times as long.
+func Ensure(ctx context.Context, clients *kube.Clients, definitions []*apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
+	requests, err := discovery.NewDiscoveryClientForConfig(clients.Config)
+	if err != nil {
+		return false, fmt.Errorf("connect to the dev cluster: %w", err)
+	}
 	group, writing := errgroup.WithContext(ctx)
 	changes := make([]bool, len(definitions))
 	for i, definition := range definitions {
 		group.Go(func() (err error) {
-			changes[i], err = u.ensureDefinition(writing, definition)
+			changes[i], err = ensure(writing, clients, definition)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return false, err
 	}
 	group, warming := errgroup.WithContext(ctx)
 	for i, definition := range definitions {
 		if !changes[i] {
 			continue
 		}
-		u.changed = true
+		changed = true
 		if slices.Contains(watched(), definition.Spec.Names.Plural) {
-			group.Go(func() error { return u.warm(warming, definition) })
+			group.Go(func() error { return warm(warming, requests, definition) })
 		}
 	}
-	return group.Wait()
+	return changed, group.Wait()
 }
 
-func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
+func ensure(ctx context.Context, clients *kube.Clients, definition *apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
 	content, err := json.Marshal(definition)
 	if err != nil {
 		return false, fmt.Errorf("encode definition %s: %w", definition.Name, err)
@@ -62,43 +76,43 @@ func (u *up) ensureDefinition(ctx context.Context, definition *apiextensionsv1.C
 	metav1.SetMetaDataAnnotation(&definition.ObjectMeta, annotationHash, hash)
 
 	there := &metav1.PartialObjectMetadata{TypeMeta: definition.TypeMeta}
-	err = u.clients.Client.Get(ctx, client.ObjectKeyFromObject(definition), there)
+	err = clients.Client.Get(ctx, client.ObjectKeyFromObject(definition), there)
 	switch {
 	case apierrors.IsNotFound(err):
-		err = u.clients.Client.Create(ctx, definition, client.FieldOwner(contract.FieldManager))
+		err = clients.Client.Create(ctx, definition, client.FieldOwner(contract.FieldManager))
 	case err != nil:
 	case there.Annotations[annotationHash] == hash:
 		return false, nil
 	default:
 		definition.ResourceVersion = there.ResourceVersion
-		err = u.clients.Client.Update(ctx, definition, client.FieldOwner(contract.FieldManager))
+		err = clients.Client.Update(ctx, definition, client.FieldOwner(contract.FieldManager))
 	}
 	if err != nil {
 		return false, fmt.Errorf("write definition %s: %w", definition.Name, err)
 	}
-	return true, u.clients.Wait(ctx, definition, "established", established)
+	return true, clients.Wait(ctx, definition, "established", established)
 }
 
 // watched are the kinds that the controller waits for when it starts.
 func watched() []string {
 	return []string{
 		"gatewayclasses", "gateways", "httproutes", "referencegrants", "backendtlspolicies",
-		"backends", "backendconfigpolicies", "gatewayparameters",
+		"backends", "backendconfigpolicies", "gatewayparameters", "gatewayparameters",
 	}
 }
 
 // warm makes the API server set up its caches of a new kind, which it does at
 // the first request: until they are there, it tells a client that watches to
 // come back after a second.
-func (u *up) warm(ctx context.Context, definition *apiextensionsv1.CustomResourceDefinition) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+func warm(ctx context.Context, requests discovery.DiscoveryInterface, definition *apiextensionsv1.CustomResourceDefinition) error {
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	// All versions of a kind are set up at once.
 	path := "/apis/" + definition.Spec.Group + "/" + definition.Spec.Versions[0].Name + "/" + definition.Spec.Names.Plural
 	for {
-		_, err := u.discovery.RESTClient().Get().AbsPath(path).MaxRetries(0).DoRaw(ctx)
+		_, err := requests.RESTClient().Get().AbsPath(path).MaxRetries(0).DoRaw(ctx)
 		if err == nil {
 			return nil
 		}
