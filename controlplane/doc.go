@@ -32,7 +32,9 @@
 //     the proxies together and writes them.
 //
 // In a cluster, internal/identity keeps the CA of that mutual TLS, and issues
-// the certificates of the controller and of the proxies.
+// the certificates of the controller and of the proxies; internal/leader elects
+// the replica that writes, and internal/replica tells it what the proxies of
+// the others have answered. internal/metrics counts for Prometheus.
 //
 // This package joins them: Run for a cluster, Translate for manifests.
 //
@@ -56,6 +58,21 @@
 // a snapshot has seen all of that. While the API server does not answer, the
 // Gateway is held: see barrier.go.
 //
+// # Replicas
+//
+// In a cluster (Options.Cluster) there are several, and each does all of the
+// above for the proxies that are connected to it: translations are functions, so
+// that all serve the same. One of them leads, by a Lease: it alone writes
+// statuses, deploys proxies and keeps the CA. A status depends on what all
+// proxies have answered, so each replica reports that in a ConfigMap of its own
+// (internal/replica), and the leader puts the reports together: together.go. A
+// replica that loses the Lease stops writing at once and goes on serving.
+//
+// Proxies move: from a replica that ends or dies, or every half hour so that they
+// spread over replicas that came later. A proxy that moves keeps its
+// configuration and is sent nothing that it has, and statuses give it some
+// seconds to arrive. Run says how a replica ends.
+//
 // # What happens when something fails
 //
 //   - The API server is away: proxies keep what they have, and the controller
@@ -67,6 +84,9 @@
 //     attempt. Ending the process would also take xDS away from proxies that
 //     start meanwhile, and the same objects would end the next process too. A
 //     panic anywhere else ends the process.
+//   - A replica dies: its proxies connect to another within a second. If it led,
+//     another leads 15 s later; until then nothing is written. What its proxies
+//     had answered counts until its report expires, 12 s later.
 //   - The controller starts: nothing is served before all caches have synced
 //     and everything has been translated once, so a proxy never gets less than
 //     it has.

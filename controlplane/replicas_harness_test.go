@@ -30,7 +30,7 @@ import (
 // quick are times with which a test does not take minutes.
 func quick() controlplane.Times {
 	return controlplane.Times{
-		Lease: 3 * time.Second, Renew: 2 * time.Second, Retry: 200 * time.Millisecond, Beat: 300 * time.Millisecond,
+		Lease: 5 * time.Second, Renew: 4 * time.Second, Retry: 200 * time.Millisecond, Beat: 300 * time.Millisecond,
 		Propagation: 500 * time.Millisecond, DrainOver: 200 * time.Millisecond, Settle: time.Second,
 	}
 }
@@ -48,7 +48,6 @@ type process struct {
 
 // wire is a replica's connection to the API server.
 type wire struct {
-	next http.RoundTripper
 	// cut: nothing goes through any more.
 	cut atomic.Bool
 	// held are parts of paths whose requests wait.
@@ -64,8 +63,14 @@ func (w *wire) hold(part string) (release func()) {
 	}
 }
 
+// lane is one client's part of a wire.
+type lane struct {
+	*wire
+	next http.RoundTripper
+}
+
 // RoundTrip passes on what is neither cut nor held.
-func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
+func (w lane) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.held.Range(func(part, released any) bool {
 		if strings.Contains(request.URL.Path, part.(string)) {
 			select {
@@ -108,7 +113,7 @@ func (c *cluster) replica(t *testing.T, name string, s *service, change ...func(
 	xds, health := listenLocal(t), listenLocal(t)
 	p.xds, p.health = xds.Addr().String(), health.Addr().String()
 	config := rest.CopyConfig(c.controller)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { p.wire.next = next; return &p.wire })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return lane{&p.wire, next} })
 	options := controlplane.Options{
 		Config: config, XDSListener: xds, HealthListener: health,
 		Cluster:     &controlplane.ClusterOptions{Identity: name, XDSHost: "127.0.0.1", XDSPort: s.port, Times: quick()},

@@ -238,7 +238,7 @@ func (r *replicas) expires(t *testing.T) {
 
 // load is traffic that must not fail.
 type load struct {
-	cancel context.CancelFunc
+	cancel func()
 	ended  sync.WaitGroup
 	sent   atomic.Int64
 
@@ -248,21 +248,26 @@ type load struct {
 
 func (l *load) start(t *testing.T, port uint16, host string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	l.cancel = cancel
+	stopped := make(chan struct{})
+	l.cancel = sync.OnceFunc(func() { close(stopped) })
+	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	for range 4 {
 		l.ended.Go(func() {
 			tick := time.NewTicker(5 * time.Millisecond)
 			defer tick.Stop()
-			for ctx.Err() == nil {
-				code, body, err := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port), host)
+			for {
+				code, body, err := get(t, url, host)
 				l.sent.Add(1)
 				if err != nil || code != http.StatusOK {
 					l.mu.Lock()
 					l.failed[fmt.Sprintf("%d %q %v", code, body, err)]++
 					l.mu.Unlock()
 				}
-				<-tick.C
+				select {
+				case <-tick.C:
+				case <-stopped:
+					return
+				}
 			}
 		})
 	}

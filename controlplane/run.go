@@ -96,9 +96,8 @@ func (c *controller) serve(ctx context.Context) error {
 		return nil
 	case <-c.pipeline.translated:
 	}
-	if err := c.identified(ctx); err != nil {
-		// Only the end of ctx ends that.
-		return nil //nolint:nilerr // The controller ends.
+	if !c.identified(ctx) {
+		return nil
 	}
 	c.options.Log.Info("serving xDS", "address", c.options.XDSListener.Addr().String())
 	c.serving.Store(true)
@@ -106,10 +105,11 @@ func (c *controller) serve(ctx context.Context) error {
 	return c.xds.Serve(ctx, c.options.XDSListener)
 }
 
-// identified waits until the controller has a certificate.
-func (c *controller) identified(ctx context.Context) error {
+// identified waits until the controller has a certificate. It is false when ctx
+// ends before.
+func (c *controller) identified(ctx context.Context) bool {
 	if c.identity == nil {
-		return nil
+		return true
 	}
 	const again = 20 * time.Millisecond
 	tick := time.NewTicker(again)
@@ -117,11 +117,11 @@ func (c *controller) identified(ctx context.Context) error {
 	for c.identity.Ready() != nil {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		case <-tick.C:
 		}
 	}
-	return nil
+	return true
 }
 
 // withInstallSteps says how to install what the API server does not serve.

@@ -102,7 +102,6 @@ func (c *candidate) leads(t *testing.T, terms int32) {
 }
 
 func TestElection(t *testing.T) {
-	t.Parallel()
 	if os.Getenv(assets) == "" {
 		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
 	}

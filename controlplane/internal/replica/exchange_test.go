@@ -46,7 +46,6 @@ type member struct {
 }
 
 func TestExchange(t *testing.T) {
-	t.Parallel()
 	if os.Getenv(assets) == "" {
 		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
 	}

@@ -78,38 +78,41 @@ func TestDrainWithoutSpreadIsFast(t *testing.T) {
 // then, under traffic: it comes back, is sent nothing, and loses nothing.
 func TestAgedConnectionsAreMadeAnew(t *testing.T) {
 	t.Parallel()
-	eachProtocol(t, func(t *testing.T, sotw bool) {
-		var counts counts
-		w := newWorldWith(t, func(o *xds.Options) {
-			o.MaxAge, o.MaxAgeGrace, o.Observer = time.Second, 100*time.Millisecond, &counts
-		})
-		r := runningIn(t, w, sotw, verified())
-		updates := func() map[string]uint64 {
-			return r.proxy.Stats(t, `^(cluster_manager\.cluster_(added|modified|removed)|listener_manager\.listener_(added|modified|removed))$`)
-		}
-		before, sent := updates(), r.sent.resources.Load()
-		traffic := startTraffic(t, r.client, "/")
-		envoytest.Eventually(t, patient, func() error {
-			if n := r.proxy.Stat(t, "cluster.tlsgw-xds.upstream_cx_total"); n < 4 {
-				return fmt.Errorf("%d connections so far", n)
-			}
-			return nil
-		})
-		r.waitFor(func(s xds.State) bool { return s.Connected == 1 && s.AckedRevision == r.revision })
-		if after := updates(); fmt.Sprint(before) != fmt.Sprint(after) {
-			t.Errorf("Envoy took updates: %v before, %v after", before, after)
-		}
-		if n := r.sent.resources.Load() - sent; n != 0 && !sotw {
-			t.Errorf("%d resources were sent again", n)
-		}
-		// It is alive: a change arrives.
-		r.publishAndWait(r.gateway(nil).ir())
-		traffic.mustSucceed(t)
-		if counts.sent.Load() == 0 || counts.acks.Load() == 0 || counts.pushes.Load() == 0 {
-			t.Errorf("the observer was told of %d responses, %d answers and %d pushes",
-				counts.sent.Load(), counts.acks.Load(), counts.pushes.Load())
-		}
+	eachProtocol(t, testAging)
+}
+
+func testAging(t *testing.T, sotw bool) {
+	t.Helper()
+	var counts counts
+	w := newWorldWith(t, func(o *xds.Options) {
+		o.MaxAge, o.MaxAgeGrace, o.Observer = time.Second, 100*time.Millisecond, &counts
 	})
+	r := runningIn(t, w, sotw, verified())
+	updates := func() map[string]uint64 {
+		return r.proxy.Stats(t, `^(cluster_manager\.cluster_(added|modified|removed)|listener_manager\.listener_(added|modified|removed))$`)
+	}
+	before, sent := updates(), r.sent.resources.Load()
+	traffic := startTraffic(t, r.client, "/")
+	envoytest.Eventually(t, patient, func() error {
+		if n := r.proxy.Stat(t, "cluster.tlsgw-xds.upstream_cx_total"); n < 4 {
+			return fmt.Errorf("%d connections so far", n)
+		}
+		return nil
+	})
+	r.waitFor(func(s xds.State) bool { return s.Connected == 1 && s.AckedRevision == r.revision })
+	if after := updates(); fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Errorf("Envoy took updates: %v before, %v after", before, after)
+	}
+	if n := r.sent.resources.Load() - sent; n != 0 && !sotw {
+		t.Errorf("%d resources were sent again", n)
+	}
+	// It is alive: a change arrives.
+	r.publishAndWait(r.gateway(nil).ir())
+	traffic.mustSucceed(t)
+	if counts.sent.Load() == 0 || counts.acks.Load() == 0 || counts.pushes.Load() == 0 {
+		t.Errorf("the observer was told of %d responses, %d answers and %d pushes",
+			counts.sent.Load(), counts.acks.Load(), counts.pushes.Load())
+	}
 }
 
 // counts is an xds.Observer.
