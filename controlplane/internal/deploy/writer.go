@@ -161,10 +161,10 @@ func (w *Writer) gateways() []ir.Name {
 // again after it has returned. An API server that cannot be reached does not
 // end it.
 func (w *Writer) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		err := w.once(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err == nil || ctx.Err() != nil {
+			continue
 		}
 		w.options.Log.Error(err, "proxies cannot be deployed, trying again")
 		again := w.options.Clock.NewTimer(retryMost)
@@ -174,9 +174,10 @@ func (w *Writer) Run(ctx context.Context) error {
 		}
 		again.Stop()
 	}
+	return nil
 }
 
-// once is Run until it fails.
+// once is Run until it fails; it is nil only when ctx has ended.
 func (w *Writer) once(ctx context.Context) error {
 	t, err := newTerm(w)
 	if err != nil {
