@@ -155,6 +155,9 @@ func (r *replicas) rejection(t *testing.T) {
 		return says(ofAncestor(o.Status), "Accepted", metav1.ConditionFalse, "Invalid", "Envoy rejected: ", missingFile)
 	})
 	t.Logf("what Envoy rejected was in the status after %s", time.Since(began).Round(time.Millisecond))
+	eventually(t, r.cluster, &gatewayv1.Gateway{}, "infra", "http", func(o *gatewayv1.Gateway) error {
+		return says(o.Status.Conditions, "Programmed", metav1.ConditionFalse, "Invalid", missingFile)
+	})
 	began = time.Now()
 	if err := r.Delete(t.Context(), &v1alpha1.BackendConfigPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "all", Name: "bad"}}); err != nil {
 		t.Fatal(err)
