@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
@@ -75,6 +78,22 @@ func (e *Engine) save(ctx context.Context, ref string, w io.Writer) error {
 func (e *Engine) running(ctx context.Context, container string) (bool, error) {
 	out, err := e.run(ctx, "inspect", "--format", "{{.State.Running}}", container)
 	return strings.TrimSpace(out) == "true", err
+}
+
+// started is when a running container was started, in whole seconds as
+// Kubernetes has it.
+func (e *Engine) started(ctx context.Context, container string) (metav1.Time, error) {
+	out, err := e.run(ctx, "inspect", "--format", "{{.State.StartedAt}}", container)
+	if err != nil {
+		return metav1.Time{}, err
+	}
+	// Podman writes a Go time, the others RFC 3339.
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999 -0700 MST"} {
+		if at, err := time.Parse(layout, strings.TrimSpace(out)); err == nil {
+			return metav1.NewTime(at.Truncate(time.Second)), nil
+		}
+	}
+	return metav1.Time{}, fmt.Errorf("%s says that container %s was started at %q, which is no time", e.Name, container, strings.TrimSpace(out))
 }
 
 // start starts a container that is stopped.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 	kindexec "sigs.k8s.io/kind/pkg/exec"
@@ -53,11 +54,38 @@ func (u *up) wake(ctx context.Context) (cluster.Done, error) {
 	ctx, cancel := context.WithTimeout(ctx, wakeTimeout)
 	defer cancel()
 	err = poll(ctx, func(ctx context.Context) error { return u.ready(ctx) })
+	if err == nil {
+		err = u.awaitAwake(ctx)
+	}
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fail.Failed("the API server of cluster %q does not answer: %w", u.name, err).
+		err = fail.Failed("cluster %q does not come back: %w", u.name, err).
 			WithFix("%s logs %s    # or begin anew: kubectl tlsgw dev-down, then kubectl tlsgw dev-up", u.engine.Name, u.node)
 	}
 	return done, err
+}
+
+// awaitAwake waits until no pod is said to run since before its node does: what
+// the API server says of a node that was just started is from before it was
+// stopped.
+func (u *up) awaitAwake(ctx context.Context) error {
+	since, err := u.engine.started(ctx, u.node.String())
+	if err != nil {
+		return err
+	}
+	return poll(ctx, func(ctx context.Context) error {
+		var pods corev1.PodList
+		if err := u.clients.Client.List(ctx, &pods); err != nil {
+			return fmt.Errorf("list pods: %w", err)
+		}
+		for i := range pods.Items {
+			for _, container := range pods.Items[i].Status.ContainerStatuses {
+				if running := container.State.Running; running != nil && running.StartedAt.Before(&since) {
+					return fmt.Errorf("nothing is known of pod %s/%s since the node was started", pods.Items[i].Namespace, pods.Items[i].Name)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // poll tries until it succeeds or ctx ends, and gives the last error.

@@ -248,7 +248,7 @@ func (u *up) waitGateway(ctx context.Context) error {
 
 // answerWithin is how long the way from a port of this machine to a pod may
 // take to come about.
-const answerWithin = 30 * time.Second
+const answerWithin = 60 * time.Second
 
 // withPods adds what is wrong with the proxies of the dev Gateway.
 func (u *up) withPods(ctx context.Context, err error) error {
