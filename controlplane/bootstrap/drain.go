@@ -24,8 +24,7 @@ const (
 	drainPrefix = "/drain/"
 )
 
-// failHealthChecks makes every answer from now on end its connection, and
-// readiness probes fail.
+// failHealthChecks makes every answer from now on end its connection.
 const failHealthChecks = `function envoy_on_request(handle)
   handle:httpCall("` + adminName + `",
     {[":method"] = "POST", [":path"] = "/healthcheck/fail", [":authority"] = "` + adminName + `"}, "", 1000)
@@ -34,11 +33,12 @@ end
 
 // Drain is how the proxy is asked to let its clients go before it ends. Envoy
 // itself ends at once when it is told to, and its image has nothing that could
-// ask it anything. So it asks itself: GET Path at ReadyPort fails its health
-// checks and is answered after Time, for which a preStop hook waits. Until
-// then the proxy takes requests as before, but HTTP/1.1 clients are told with
-// each answer to close the connection and HTTP/2 clients by GOAWAY, and what
-// chooses among proxies finds this one not ready and takes others.
+// ask it anything. So it asks itself: GET DrainPath at ReadyPort fails its
+// health checks and is answered after Time, for which a preStop hook waits.
+// Until then the proxy takes requests as before, but HTTP/1.1 clients are told
+// with each answer to close the connection, and HTTP/2 clients by GOAWAY.
+// Meanwhile they find other proxies, as Kubernetes sends no new connections to
+// a pod that ends.
 type Drain struct {
 	// Token keeps others from draining the proxy: the address is that of the
 	// pod, and everybody who knows the token can.

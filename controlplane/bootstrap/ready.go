@@ -6,45 +6,28 @@ import (
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	healthv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/health_check/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// Paths of the ready port. ReadyPath answers 200 when the proxy is to be sent
-// requests, LivePath as long as it works at all.
-const (
-	ReadyPath = "/ready"
-	LivePath  = "/live"
+// ReadyPath of the ready port answers 200 as long as the proxy works. It does so
+// too while it drains: where no other proxy is ready, Kubernetes goes on to send
+// requests to those that end and still say that they serve.
+const ReadyPath = "/ready"
 
-	readyName = "tlsgw-ready"
-)
+const readyName = "tlsgw-ready"
 
 // readyListener answers probes from the moment when Envoy's workers start,
 // which is when its first configuration is complete. It is a listener of its
 // own because the admin interface is on loopback only.
 func readyListener(o Options) (*listenerv3.Listener, error) {
-	health, err := packed(&healthv3.HealthCheck{
-		PassThroughMode: wrapperspb.Bool(false),
-		Headers: []*routev3.HeaderMatcher{{
-			Name: ":path",
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: ReadyPath},
-			}},
-		}},
-	})
-	if err != nil {
-		return nil, err
-	}
 	router, err := packed(&routerv3.Router{})
 	if err != nil {
 		return nil, err
 	}
-	filters := []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.health_check", health)}
-	routes := []*routev3.Route{answer(LivePath)}
+	var filters []*hcmv3.HttpFilter
+	routes := []*routev3.Route{answer(ReadyPath)}
 	if o.Drain != nil {
 		drain, err := o.Drain.filters()
 		if err != nil {

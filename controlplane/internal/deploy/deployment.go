@@ -174,9 +174,9 @@ func (b *builder) container() (*corev1.Container, error) {
 		},
 		// A proxy that waits for its first configuration is not ready, and
 		// nothing would be better if it were started again soon.
-		StartupProbe:   probe(bootstrap.ReadyPath, 1, 600),
-		ReadinessProbe: probe(bootstrap.ReadyPath, 5, 2),
-		LivenessProbe:  probe(bootstrap.LivePath, 10, 6),
+		StartupProbe:   probe(1, 600),
+		ReadinessProbe: probe(5, 2),
+		LivenessProbe:  probe(10, 6),
 		// What Envoy says last is in the pod's status.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
@@ -196,9 +196,9 @@ func httpGet(path string) *corev1.HTTPGetAction {
 }
 
 // probe asks every period seconds.
-func probe(path string, period, failures int32) *corev1.Probe {
+func probe(period, failures int32) *corev1.Probe {
 	return &corev1.Probe{
-		ProbeHandler:  corev1.ProbeHandler{HTTPGet: httpGet(path)},
+		ProbeHandler:  corev1.ProbeHandler{HTTPGet: httpGet(bootstrap.ReadyPath)},
 		PeriodSeconds: period, FailureThreshold: failures, TimeoutSeconds: 2,
 	}
 }

@@ -167,6 +167,10 @@ func (p *pair) end(t *testing.T, drained bool) {
 		if code := p.ask(t, p.path); code != http.StatusOK {
 			t.Errorf("the request to drain is answered %d", code)
 		}
+		// Where no other proxy is ready, this one still is.
+		if code := p.ask(t, bootstrap.ReadyPath); code != http.StatusOK {
+			t.Errorf("a proxy that drains answers %d to a readiness probe", code)
+		}
 		if waited := time.Since(began); waited < drainTime {
 			t.Errorf("the proxy drained for %s only", waited)
 		}
