@@ -82,9 +82,12 @@ func (v *values) checkReplica() error {
 		return fail.Usage("--envoy-image is %q, which is no reference of an image", v.envoyImage)
 	}
 	name := v.getenv(envPodName)
-	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
-		return fail.Usage("--in-cluster needs the name of the Pod in the environment variable %s, which is %q: %s", envPodName, name, strings.Join(problems, "; ")).
+	if name == "" {
+		return fail.Usage("--in-cluster needs the name of the Pod in the environment variable %s, which is not set", envPodName).
 			WithFix("kubectl tlsgw install    # makes a Deployment that sets it")
+	}
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return fail.Usage("%s is %q, which is no name of a Pod: %s", envPodName, name, strings.Join(problems, "; "))
 	}
 	return nil
 }

@@ -161,7 +161,8 @@ func TestAReplica(t *testing.T) {
 		{"loopback backends", "--allow-loopback-backends", "--allow-loopback-backends cannot be given", pod},
 		{"no image", "--envoy-image=", "--envoy-image is", pod},
 		{"bad namespace", "--namespace=a/b", "--namespace is", pod},
-		{"no name", "--log-level=info", "POD_NAME", nil},
+		{"no name", "--log-level=info", "POD_NAME, which is not set", nil},
+		{"bad name", "--log-level=info", "no name of a Pod", map[string]string{"POD_NAME": "a/b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
