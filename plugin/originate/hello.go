@@ -103,6 +103,10 @@ func (r *run) dialFinding(err error) *finding {
 		found.fix = fmt.Sprintf("kubectl get endpointslices -n %s -l kubernetes.io/service-name=%s", r.spec.Namespace, target.Name)
 		return found
 	}
+	if errors.Is(err, kube.ErrMayNotForward) {
+		found.fix = fmt.Sprintf("kubectl auth can-i create pods/portforward -n %s    # then ask for that right", r.spec.Namespace)
+		return found
+	}
 	switch probe.ClassifyDial(err) {
 	case probe.Refused:
 		found.code = diagnose.ConnectionRefused

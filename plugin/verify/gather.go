@@ -3,7 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,8 +73,9 @@ func (o *Options) exercise(ctx context.Context, w *world, s subject, y *way, e *
 		e.Live.Unavailable = err.Error()
 	}
 	defer envoys.close()
+	var counters *probe.Counters
 	if e.Live.Unavailable == "" {
-		if err := envoys.settle(ctx, s, y, e); err != nil {
+		if counters, err = envoys.settle(ctx, s, y, e); err != nil {
 			e.Live.Unavailable = err.Error()
 		}
 	}
@@ -85,8 +85,8 @@ func (o *Options) exercise(ctx context.Context, w *world, s subject, y *way, e *
 		return nil
 	}
 	sender := &sender{
-		options: o, dial: dialer.Dial, address: dialer.Address, via: dialer.Via,
-		request: y.request(o, e.Identity.SNI), envoys: envoys, evidence: e,
+		options: o, dial: dialer.Dial, address: dialer.Address, via: dialer.Via, pods: dialer.Pods,
+		request: y.request(o, e.Identity.SNI), counters: counters, evidence: e,
 	}
 	sender.run(ctx)
 	if o.wantsPeer(e) {
@@ -135,39 +135,43 @@ func (v envoys) close() {
 
 // settle looks until Envoy runs what it should, or for a moment: objects that
 // were written just now take the controller and Envoy some milliseconds.
-func (v envoys) settle(ctx context.Context, s subject, y *way, e *diagnose.Evidence) error {
+func (v envoys) settle(ctx context.Context, s subject, y *way, e *diagnose.Evidence) (*probe.Counters, error) {
 	deadline := time.NewTimer(settleTime)
 	defer deadline.Stop()
 	for {
-		if err := v.look(ctx, s, y, e); err != nil || !diagnose.Settling(e) {
-			return err
+		counters, err := v.look(ctx, s, y, e)
+		if err != nil || !diagnose.Settling(e) {
+			return counters, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return counters, nil
 		case <-deadline.C:
-			return nil
+			return counters, nil
 		case <-time.After(settleTime / 10):
 		}
 	}
 }
 
 // look finds the subject's cluster in every proxy, and takes the counters.
-func (v envoys) look(ctx context.Context, s subject, y *way, e *diagnose.Evidence) error {
+func (v envoys) look(ctx context.Context, s subject, y *way, e *diagnose.Evidence) (*probe.Counters, error) {
 	e.Live.Proxies = nil
 	for _, admin := range v {
 		proxy, err := lookAt(ctx, admin, s, y)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if proxy.Cluster != nil {
 			e.Live.StatName = proxy.Cluster.StatName
 		}
 		e.Live.Proxies = append(e.Live.Proxies, proxy)
 	}
-	before, err := v.stats(ctx, e.Live.StatName)
-	e.Live.Before, e.Live.After = before, before
-	return err
+	counters, err := probe.NewCounters(ctx, e.Live.StatName, v)
+	if err != nil {
+		return nil, err
+	}
+	e.Live.Before, e.Live.After = counters.Before(), counters.After()
+	return counters, nil
 }
 
 func lookAt(ctx context.Context, admin *probe.Admin, s subject, y *way) (diagnose.Proxy, error) {
@@ -214,20 +218,4 @@ func clusterOf(s subject, y *way) func(name, statName string) bool {
 		return stat == ours || name == ours || name == envoyGateway ||
 			s.kind == kindService && strings.HasPrefix(name, istio)
 	}
-}
-
-// stats are the sums over all proxies.
-func (v envoys) stats(ctx context.Context, statName string) (probe.Stats, error) {
-	if len(v) == 0 {
-		return nil, errors.New("no Envoy was found")
-	}
-	sum := probe.Stats{}
-	for _, admin := range v {
-		stats, err := admin.Stats(ctx, statName)
-		if err != nil {
-			return nil, err
-		}
-		sum.Add(stats)
-	}
-	return sum, nil
 }

@@ -47,7 +47,7 @@ func TestSettle(t *testing.T) {
 	s := subject{kind: kindService, namespace: "default", name: "a", port: 443}
 	y := &way{lead: lead{route: &gatewayv1.HTTPRoute{}}}
 	e := &diagnose.Evidence{Sent: true, Policy: &diagnose.Policy{}}
-	if err := v.settle(t.Context(), s, y, e); err != nil {
+	if _, err := v.settle(t.Context(), s, y, e); err != nil {
 		t.Fatal(err)
 	}
 	if len(e.Live.Proxies) != 2 || e.Live.Proxies[0].Cluster == nil || e.Live.Proxies[1].Cluster == nil {

@@ -28,9 +28,14 @@ type sender struct {
 	options      *Options
 	dial         probe.Dialer
 	address, via string
-	request      probe.Request
-	envoys       envoys
-	evidence     *diagnose.Evidence
+	// pods is how many proxies dial goes to in turn; 0 where it is not known.
+	pods    int
+	request probe.Request
+	// counters are nil where Envoy cannot be asked.
+	counters *probe.Counters
+	evidence *diagnose.Evidence
+	// told are the proxies of which it was said that they went away.
+	told int
 }
 
 // run sends the requests that were asked for, all at once. Envoy keeps its
@@ -39,6 +44,9 @@ type sender struct {
 // than there are connections, and stops at the first handshake.
 func (s *sender) run(ctx context.Context) {
 	s.curl()
+	if s.pods > s.options.Requests {
+		s.options.note("  to %d of %d pods; all get one with --requests %d", s.options.Requests, s.pods, s.pods)
+	}
 	responses := s.burst(ctx, s.options.Requests)
 	for i, response := range responses {
 		x := diagnose.Exchange{
@@ -95,12 +103,15 @@ func (s *sender) count(ctx context.Context) {
 	if live.Unavailable != "" {
 		return
 	}
-	after, err := s.envoys.stats(ctx, live.StatName)
-	if err != nil {
+	if err := s.counters.Read(ctx); err != nil {
 		live.Unavailable = err.Error()
 		return
 	}
-	live.After = after
+	live.Before, live.After = s.counters.Before(), s.counters.After()
+	for _, lost := range s.counters.Lost()[s.told:] {
+		s.options.note("  a proxy went away, and is not counted any more: %s", lost)
+		s.told++
+	}
 }
 
 func (s *sender) url() string {

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
@@ -68,6 +69,9 @@ func (e *Evidence) liveHint(code Code) string {
 	case UnexpectedStatus:
 		return e.unexpectedHint()
 	case GatewayUnreachable, StatsUnavailable:
+		if e.Gateway != nil && e.mayNotForward() {
+			return fmt.Sprintf("kubectl%s auth can-i create pods/portforward -n %s    # then ask for that right", e.Connection, e.Gateway.Namespace)
+		}
 		if e.Gateway != nil {
 			return fmt.Sprintf("kubectl%s get gateway,pods -n %s", e.Connection, e.Gateway.Namespace)
 		}
@@ -76,6 +80,14 @@ func (e *Evidence) liveHint(code Code) string {
 	default:
 	}
 	return e.describePolicy()
+}
+
+// mayNotForward: what is wrong is not the Gateway, but what the person may do.
+func (e *Evidence) mayNotForward() bool {
+	const right = "right to create pods/portforward"
+	return strings.Contains(e.Live.Unavailable, right) || slices.ContainsFunc(e.Requests, func(x Exchange) bool {
+		return x.Err != nil && strings.Contains(x.Err.Error(), right)
+	})
 }
 
 // versionHint allows what the backend speaks. The ciphers that Envoy offers by

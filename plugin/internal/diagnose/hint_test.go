@@ -83,3 +83,15 @@ func TestStaleStatus(t *testing.T) {
 		t.Errorf("a status of now: %q", warnings)
 	}
 }
+
+// TestRightHint: where the person may not port-forward, looking at the Gateway
+// would lead nowhere.
+func TestRightHint(t *testing.T) {
+	t.Parallel()
+	e := sound(newAuthorities(t), func(e *Evidence) {
+		e.Live.Unavailable = "port-forward to pod a/b: not allowed: it needs the right to create pods/portforward"
+	})
+	if got := e.hint(StatsUnavailable); !strings.HasPrefix(got, "kubectl auth can-i create pods/portforward -n "+e.Gateway.Namespace) {
+		t.Errorf("got %s", got)
+	}
+}

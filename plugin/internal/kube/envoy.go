@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,8 +37,11 @@ type Admin struct {
 type Dialer struct {
 	// Address is HOST:PORT as a person would reach it, for messages and URLs.
 	Address string
-	// Via says how it is reached, in words: "pod NAMESPACE/NAME", "address".
+	// Via says how it is reached, in words: "pod NAMESPACE/NAME", which is the
+	// first of Pods, or "address".
 	Via string
+	// Pods is how many pods Dial goes to in turn; 0 where it is none.
+	Pods int
 	// Dial opens a new connection.
 	Dial func(ctx context.Context) (net.Conn, error)
 }
@@ -59,8 +63,8 @@ func (c *Clients) EnvoyAdmin(ctx context.Context, gateway *gatewayv1.Gateway) ([
 	}
 	if len(pods) == 0 {
 		return nil, fail.Unreachable("gateway %s/%s has no running Envoy: no ready pod has label %s=%s",
-			gateway.Namespace, gateway.Name, contract.LabelGatewayName, gateway.Name).
-			WithFix("kubectl get pods -n %s -l %s=%s", gateway.Namespace, contract.LabelGatewayName, gateway.Name)
+			gateway.Namespace, gateway.Name, contract.LabelGatewayName, contract.GatewayLabel(gateway.Name)).
+			WithFix("kubectl get pods -n %s -l %s=%s", gateway.Namespace, contract.LabelGatewayName, contract.GatewayLabel(gateway.Name))
 	}
 	admins := make([]Admin, 0, len(pods))
 	for _, pod := range pods {
@@ -70,9 +74,9 @@ func (c *Clients) EnvoyAdmin(ctx context.Context, gateway *gatewayv1.Gateway) ([
 }
 
 // GatewayAddress says how to send traffic to one listener port of a Gateway:
-// to the loopback address of the Gateway's annotation, else through a
-// port-forward to a pod behind the Gateway's Service, else to the first
-// address of its status.
+// to the loopback address of the Gateway's annotation, else through
+// port-forwards to all pods behind the Gateway's Service in turn, else to the
+// first address of its status.
 func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway, port int32) (*Dialer, error) {
 	if host := gateway.Annotations[contract.AnnotationEnvoyAddress]; host != "" {
 		if err := checkLoopback(host); err != nil {
@@ -93,7 +97,8 @@ func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway
 		return &Dialer{
 			Address: hostPort("localhost", port),
 			Via:     fmt.Sprintf("pod %s/%s", endpoint.Namespace, endpoint.Pod),
-			Dial:    func(ctx context.Context) (net.Conn, error) { return c.DialEndpoint(ctx, endpoint) },
+			Pods:    len(endpoints),
+			Dial:    inTurn(endpoints, c.DialEndpoint),
 		}, nil
 	}
 	for _, address := range gateway.Status.Addresses {
@@ -102,6 +107,15 @@ func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway
 	return nil, fail.Unreachable("gateway %s/%s cannot be reached on port %d: it has no Service with a ready pod and no status address",
 		gateway.Namespace, gateway.Name, port).
 		WithFix("kubectl describe gateway -n %s %s", gateway.Namespace, gateway.Name)
+}
+
+// inTurn dials one endpoint after the other, one at each call, so that as many
+// connections reach all of them.
+func inTurn(endpoints []Endpoint, dial func(context.Context, Endpoint) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+	var calls atomic.Uint64
+	return func(ctx context.Context) (net.Conn, error) {
+		return dial(ctx, endpoints[(calls.Add(1)-1)%uint64(len(endpoints))])
+	}
 }
 
 func (c *Clients) hostDialer(host string, port int32, via string) *Dialer {
@@ -116,7 +130,7 @@ func (c *Clients) hostDialer(host string, port int32, via string) *Dialer {
 func (c *Clients) gatewayPods(ctx context.Context, gateway *gatewayv1.Gateway) ([]corev1.Pod, error) {
 	var pods corev1.PodList
 	err := c.Client.List(ctx, &pods, client.InNamespace(gateway.Namespace),
-		client.MatchingLabels{contract.LabelGatewayName: gateway.Name})
+		client.MatchingLabels{contract.LabelGatewayName: contract.GatewayLabel(gateway.Name)})
 	if err != nil {
 		return nil, c.Explain(fmt.Errorf("list pods of gateway %s/%s: %w", gateway.Namespace, gateway.Name, err))
 	}
@@ -130,11 +144,11 @@ func (c *Clients) gatewayPods(ctx context.Context, gateway *gatewayv1.Gateway) (
 func (c *Clients) gatewayServices(ctx context.Context, gateway *gatewayv1.Gateway) []corev1.Service {
 	var labelled corev1.ServiceList
 	if err := c.Client.List(ctx, &labelled, client.InNamespace(gateway.Namespace),
-		client.MatchingLabels{contract.LabelGatewayName: gateway.Name}); err == nil && len(labelled.Items) > 0 {
+		client.MatchingLabels{contract.LabelGatewayName: contract.GatewayLabel(gateway.Name)}); err == nil && len(labelled.Items) > 0 {
 		return labelled.Items
 	}
 	own := corev1.Service{}
-	own.Namespace, own.Name = gateway.Namespace, gateway.Name
+	own.Namespace, own.Name = gateway.Namespace, contract.ProxyName(gateway.Name)
 	return []corev1.Service{own}
 }
 

@@ -26,10 +26,15 @@ import (
 // the kubelet sends on the error stream.
 const errorStreamGrace = time.Second
 
+// ErrMayNotForward says that the API server lets nobody with these credentials
+// port-forward to a pod.
+var ErrMayNotForward = errors.New("not allowed: it needs the right to create pods/portforward")
+
 // DialPod connects to a port of a pod through the API server's port-forward
 // (websocket, else SPDY), without a local listener. Whether anything listens
 // there shows on the first Read: it then fails with an error that wraps
-// syscall.ECONNREFUSED.
+// syscall.ECONNREFUSED. Without the right to it the error wraps
+// ErrMayNotForward.
 func (c *Clients) DialPod(ctx context.Context, namespace, pod string, port int32) (net.Conn, error) {
 	dialer, err := c.forwarder(namespace, pod)
 	if err != nil {
@@ -39,6 +44,10 @@ func (c *Clients) DialPod(ctx context.Context, namespace, pod string, port int32
 	if err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("port-forward: pod %s/%s does not exist", namespace, pod)
+		}
+		// The upgrade's error has no type, only the API server's words.
+		if apierrors.IsForbidden(err) || strings.Contains(err.Error(), " is forbidden: ") {
+			return nil, fmt.Errorf("port-forward to pod %s/%s: %w", namespace, pod, ErrMayNotForward)
 		}
 		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", namespace, pod, err)
 	}

@@ -28,6 +28,13 @@ import (
 func kubelet(t *testing.T, answer func(port string, data io.ReadWriteCloser) string) *kube.Clients {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.URL.Path == "/api/v1/namespaces/shop/pods/secret/portforward" {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,
+				"message":"pods \"secret\" is forbidden: User \"u\" cannot create resource \"pods/portforward\""}`)
+			return
+		}
 		if request.URL.Path != "/api/v1/namespaces/shop/pods/web/portforward" {
 			http.NotFound(w, request)
 			return
@@ -133,6 +140,9 @@ func TestDialPodErrors(t *testing.T) {
 	clients := kubelet(t, func(string, io.ReadWriteCloser) string { return "" })
 	if _, err := clients.DialPod(t.Context(), "shop", "gone", 1); err == nil {
 		t.Error("a pod that does not exist: no error")
+	}
+	if _, err := clients.DialPod(t.Context(), "shop", "secret", 1); !errors.Is(err, kube.ErrMayNotForward) {
+		t.Errorf("a pod that the person may not forward to: got %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -48,7 +48,7 @@ func (c *Clients) PodTrouble(ctx context.Context, namespace string, labels map[s
 	for _, group := range troubledPods(pods.Items) {
 		lines = append(lines, group.lines()...)
 		pod := group.pods[0]
-		for _, event := range warnings(events.Items, pod.UID) {
+		for _, event := range group.news(warnings(events.Items, pod.UID)) {
 			lines = append(lines, "  event "+event)
 		}
 		for _, line := range c.lastLog(ctx, pod) {
@@ -88,6 +88,20 @@ func (g podGroup) lines() []string {
 		lines = append(lines, name+": "+shortened(fact))
 	}
 	return lines
+}
+
+// news are the warnings that say more than the facts.
+func (g podGroup) news(warnings []string) []string {
+	facts := strings.Join(g.facts, "\n")
+	return slices.DeleteFunc(warnings, func(warning string) bool {
+		_, message, _ := strings.Cut(warning, ": ")
+		// The kubelet repeats the state, and then names it.
+		state, isState := strings.CutPrefix(message, "Error: ")
+		if _, cause, found := strings.Cut(message, ": "); found && strings.Contains(facts, cause) {
+			return true
+		}
+		return isState && !strings.Contains(state, " ") || strings.Contains(facts, message)
+	})
 }
 
 // troubledPods groups the pods that are not ready by what is wrong with them.

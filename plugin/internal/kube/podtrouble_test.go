@@ -88,6 +88,19 @@ func TestTroubledPods(t *testing.T) {
 	}
 }
 
+// TestNews: a warning that only repeats the state is left out.
+func TestNews(t *testing.T) {
+	t.Parallel()
+	group := podGroup{facts: []string{`container c waits: ErrImagePull: failed to pull image "x": no such host`}}
+	got := group.news([]string{
+		`Failed: Failed to pull image "x": failed to pull image "x": no such host`, "Failed: Error: ErrImagePull", "Failed: Error: ImagePullBackOff",
+		`FailedMount: MountVolume.SetUp failed for volume "v": secret "s" not found`, "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503",
+	})
+	if len(got) != 2 || !strings.HasPrefix(got[0], "FailedMount") || !strings.HasPrefix(got[1], "Unhealthy") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestHopeless(t *testing.T) {
 	t.Parallel()
 	for message, c := range map[string]struct {
