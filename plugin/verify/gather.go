@@ -68,16 +68,10 @@ func statName(s subject) string {
 // exercise reads Envoy, sends requests, and reads Envoy again.
 func (o *Options) exercise(ctx context.Context, w *world, s subject, y *way, e *diagnose.Evidence) error {
 	e.Sent = true
-	envoys, err := o.envoys(ctx, y.gateway)
+	counters, done, err := settle(ctx, func() (envoys, error) { return o.envoys(ctx, y.gateway) }, s, y, e)
+	defer done()
 	if err != nil {
 		e.Live.Unavailable = err.Error()
-	}
-	defer envoys.close()
-	var counters *probe.Counters
-	if e.Live.Unavailable == "" {
-		if counters, err = envoys.settle(ctx, s, y, e); err != nil {
-			e.Live.Unavailable = err.Error()
-		}
 	}
 	dialer, err := o.Clients.GatewayAddress(ctx, y.gateway, int32(y.listener.Port))
 	if err != nil {
@@ -134,21 +128,35 @@ func (v envoys) close() {
 }
 
 // settle looks until Envoy runs what it should, or for a moment: objects that
-// were written just now take the controller and Envoy some milliseconds.
-func (v envoys) settle(ctx context.Context, s subject, y *way, e *diagnose.Evidence) (*probe.Counters, error) {
+// were written just now take the controller and Envoy some milliseconds, and a
+// proxy that has just ended counts as ready for about a second. done gives the
+// connections back.
+func settle(ctx context.Context, find func() (envoys, error), s subject, y *way, e *diagnose.Evidence) (counters *probe.Counters, done func(), err error) {
+	found, err := find()
+	done = func() { found.close() }
+	if err != nil {
+		return nil, done, err
+	}
 	deadline := time.NewTimer(settleTime)
 	defer deadline.Stop()
 	for {
-		counters, err := v.look(ctx, s, y, e)
-		if err != nil || !diagnose.Settling(e) {
-			return counters, err
+		counters, err = found.look(ctx, s, y, e)
+		if err == nil && !diagnose.Settling(e) {
+			return counters, done, nil
 		}
 		select {
 		case <-ctx.Done():
-			return counters, nil
+			return counters, done, err
 		case <-deadline.C:
-			return counters, nil
+			return counters, done, err
 		case <-time.After(settleTime / 10):
+		}
+		if err == nil {
+			continue
+		}
+		if again, findErr := find(); findErr == nil {
+			found.close()
+			found = again
 		}
 	}
 }

@@ -40,14 +40,25 @@ func fakeEnvoy(t *testing.T, handshakes int) *probe.Admin {
 }
 
 // TestSettle: the configuration may come a moment later, in each of several
-// proxies, and what they count is summed.
+// proxies, one of which may just have been replaced; what they count is summed.
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	v := envoys{fakeEnvoy(t, 3), fakeEnvoy(t, 4)}
 	s := subject{kind: kindService, namespace: "default", name: "a", port: 443}
 	y := &way{lead: lead{route: &gatewayv1.HTTPRoute{}}}
 	e := &diagnose.Evidence{Sent: true, Policy: &diagnose.Policy{}}
-	if _, err := v.settle(t.Context(), s, y, e); err != nil {
+	gone, err := probe.NewAdmin("gone", "http://127.0.0.1:1", http.DefaultClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := []envoys{{gone, v[0]}, v}
+	_, done, err := settle(t.Context(), func() (envoys, error) {
+		found := lists[0]
+		lists = lists[min(1, len(lists)-1):]
+		return found, nil
+	}, s, y, e)
+	defer done()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(e.Live.Proxies) != 2 || e.Live.Proxies[0].Cluster == nil || e.Live.Proxies[1].Cluster == nil {

@@ -57,6 +57,10 @@ func answerEvidences(a *authorities) []testCase {
 			e.Requests = []Exchange{{URL: "http://localhost:8080/", Response: probe.Response{
 				Err: errors.New("connecting to the gateway: connection refused"), Failure: probe.Refused}}}
 		})},
+		{"gateway-pod-refused", GatewayUnreachable, sound(a, func(e *Evidence) {
+			e.Requests = []Exchange{{URL: "http://localhost:8080/", Response: probe.Response{
+				Err: errors.New("in the pod: connection refused"), Failure: probe.Refused}}}
+		})},
 		{"no-handshake-observed", NoHandshakeObserved, sound(a, func(e *Evidence) {
 			e.Extra = 128
 			e.Live.After = probe.Stats{"ssl.handshake": 12, "upstream_cx_total": 12, "upstream_rq_total": 151, "upstream_cx_active": 2}

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
 
 // http judges the answers themselves.
@@ -10,7 +12,8 @@ func (e *Evidence) http() []Finding {
 	for _, x := range e.Requests {
 		switch {
 		case x.Expected:
-		case x.Status == 0 && x.Err != nil && strings.Contains(x.Err.Error(), "connecting to the gateway"):
+		case x.Status == 0 && x.Err != nil && (x.Failure == probe.Refused || strings.Contains(x.Err.Error(), "connecting to the gateway")):
+			// A port-forward says only at the first byte that nothing listens.
 			return []Finding{{Code: GatewayUnreachable, Message: fmt.Sprintf("%s does not answer at %s", e.Gateway, x.URL),
 				Expected: "a connection", Presented: oneLine(x.Err.Error())}}
 		case x.Status == 0:

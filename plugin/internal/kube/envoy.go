@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -76,7 +77,9 @@ func (c *Clients) EnvoyAdmin(ctx context.Context, gateway *gatewayv1.Gateway) ([
 // GatewayAddress says how to send traffic to one listener port of a Gateway:
 // to the loopback address of the Gateway's annotation, else through
 // port-forwards to all pods behind the Gateway's Service in turn, else to the
-// first address of its status.
+// first address of its status. Where a Service is there and nothing is ready
+// behind it, the address would lead to the same nothing, if from this machine
+// it leads there at all: the error then wraps ErrNoEndpoints.
 func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway, port int32) (*Dialer, error) {
 	if host := gateway.Annotations[contract.AnnotationEnvoyAddress]; host != "" {
 		if err := checkLoopback(host); err != nil {
@@ -85,8 +88,12 @@ func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway
 		}
 		return c.hostDialer(host, port, "address"), nil
 	}
+	var unready error
 	for _, service := range c.gatewayServices(ctx, gateway) {
 		endpoints, err := c.ResolveService(ctx, service.Namespace, service.Name, port)
+		if errors.Is(err, ErrNoEndpoints) {
+			unready = err
+		}
 		if err != nil {
 			continue // another Service, or the status address, may do
 		}
@@ -100,6 +107,10 @@ func (c *Clients) GatewayAddress(ctx context.Context, gateway *gatewayv1.Gateway
 			Pods:    len(endpoints),
 			Dial:    inTurn(endpoints, c.DialEndpoint),
 		}, nil
+	}
+	if unready != nil {
+		return nil, fail.Unreachable("gateway %s/%s cannot be reached: %w", gateway.Namespace, gateway.Name, unready).
+			WithFix("kubectl get pods -n %s -l %s=%s", gateway.Namespace, contract.LabelGatewayName, contract.GatewayLabel(gateway.Name))
 	}
 	for _, address := range gateway.Status.Addresses {
 		return c.hostDialer(address.Value, port, "address"), nil

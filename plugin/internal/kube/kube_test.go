@@ -273,4 +273,8 @@ func TestAnnotationsLeadToLoopbackOnly(t *testing.T) {
 	if dialer, err := clients.GatewayAddress(t.Context(), bare, 80); err != nil || dialer.Address != "192.0.2.1:80" {
 		t.Errorf("status address: got %+v, %v", dialer, err)
 	}
+	kubetest.Service(t, clients, "http", 80, 0)
+	if _, err := clients.GatewayAddress(t.Context(), bare, 80); fail.Code(err) != fail.CodeUnreachable || !errors.Is(err, kube.ErrNoEndpoints) {
+		t.Errorf("nothing is ready behind the Service: got %v", err)
+	}
 }
