@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -65,11 +66,14 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 			if err != nil {
 				return err
 			}
-			clients, err := kube.New(flags)
-			if err != nil {
+			var most time.Duration // a person is told at once
+			if values.inCluster {
+				most = patience
+			}
+			open := func() (*kube.Clients, error) { return kube.New(flags) }
+			if options.Clients, err = connect(cmd.Context(), options.Controller.Log, most, open); err != nil {
 				return err
 			}
-			options.Clients = clients
 			return options.Run(cmd.Context())
 		},
 	}
