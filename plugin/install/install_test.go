@@ -180,7 +180,7 @@ func TestLife(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = cluster.Stop() })
 	p := person{cluster.KubeconfigFile(t)}
-	p.run(t.Context(), t, "uninstall").must(t, 0, "there is nothing of ours to take away")
+	p.run(t.Context(), t, "uninstall").must(t, 0, "nothing of ours is left to take away")
 	p.run(t.Context(), t, "install", "--diff").must(t, 1,
 		"# customresourcedefinition.apiextensions.k8s.io/gateways.gateway.networking.k8s.io would be created\n", "+kind: Deployment")
 	p.run(t.Context(), t, "install", "--dry-run=server").must(t, 0, "deployment.apps/tlsgw-controller created (server dry run)", "nothing was changed")
@@ -210,7 +210,7 @@ func TestLife(t *testing.T) {
 	p.run(t.Context(), t, "uninstall", "--dry-run", "server", "-o", "name").must(t, 0, "deployment.apps/tlsgw-controller -n tlsgw-system\n")
 	p.run(t.Context(), t, "install", "--wait=false").must(t, 0, "nothing had to be changed")
 	t.Run("answers", func(t *testing.T) {
-		for answer, want := range map[string]string{"no\n": "the answer was not yes", "": "the answer was not yes", "yes\n": "not gone in time"} {
+		for answer, want := range map[string]string{"no\n": "the answer was not yes", "": "the answer was not yes", "yes\n": "not gone in time: deployment.apps/tlsgw-controller"} {
 			var stderr bytes.Buffer
 			o := &UninstallOptions{Clients: clients, Terminal: true, DryRun: "none", Wait: true, Timeout: time.Second,
 				Streams: genericiooptions.IOStreams{In: strings.NewReader(answer), Out: io.Discard, ErrOut: &stderr}}

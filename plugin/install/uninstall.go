@@ -111,7 +111,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 		o.say("%s", note)
 	}
 	if removal.Empty() {
-		o.say("there is nothing of ours to take away")
+		o.say("nothing of ours is left to take away")
 		return nil
 	}
 	o.sayLosses(removal)
@@ -129,7 +129,10 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	}
 	running, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	err = removal.Run(running, installation.RunOptions{DryRun: o.DryRun == kube.DryRunServer, NoWait: !o.Wait, Progress: o.deleted})
+	err = removal.Run(running, installation.RunOptions{
+		DryRun: o.DryRun == kube.DryRunServer, NoWait: !o.Wait, Progress: o.deleted,
+		Waiting: func(left []string) { o.say("waiting for %s to be gone", strings.Join(left, ", ")) },
+	})
 	if err == nil && o.DryRun == kube.DryRunServer {
 		o.say("%s", installation.Unchanged)
 	}

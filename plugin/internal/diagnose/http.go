@@ -40,6 +40,9 @@ func (e *Evidence) unexpectedStatus(x Exchange) Finding {
 	if e.Live.Risen()["ssl.handshake"] > 0 {
 		f.Message += ", over a TLS connection without fault"
 	}
+	if e.Live.Unavailable != "" {
+		f.Message += ", and maybe from elsewhere: " + oneLine(e.Live.Unavailable)
+	}
 	return f
 }
 

@@ -322,6 +322,36 @@ func TestEveryRefusalAtOnce(t *testing.T) {
 	mustBeTheSame(t, before, state(t, clients))
 }
 
+// TestAfterKubectl: what kubectl has applied of a printed plan is the same
+// installation, and nobody is in the way of anybody.
+func TestAfterKubectl(t *testing.T) {
+	t.Parallel()
+	_, clients := newCluster(t)
+	planned, err := Plan(Options{Image: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range planned {
+		manifest, err := unstructuredOf(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := clients.Client.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(manifest), client.FieldOwner("kubectl")); err != nil {
+			t.Fatal(err)
+		}
+		if definition, ok := object.(*apiextensionsv1.CustomResourceDefinition); ok {
+			if err := clients.Wait(t.Context(), definition, "established", established); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if changes := install(t, clients, Options{Image: "x"}); len(changes) != 1 || len(changes[kube.Unchanged]) != len(planned) {
+		t.Errorf("got %v", changes)
+	}
+	_, err = Prepare(t.Context(), clients, Options{Image: "y"})
+	mustRefuse(t, err, `conflict with "kubectl"`, "--force")
+}
+
 // TestSafeUpgrades: Gateway API's own admission policy is kept to, and said
 // before it would refuse.
 func TestSafeUpgrades(t *testing.T) {

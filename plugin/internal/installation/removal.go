@@ -131,6 +131,9 @@ type RunOptions struct {
 	// Progress, which may be nil, is given the name of each object once its
 	// deletion was asked for.
 	Progress func(name string)
+	// Waiting, which may be nil, is given what is still there while it is
+	// waited for, when that changes.
+	Waiting func(left []string)
 }
 
 // Run deletes. The error says what was deleted before it.
@@ -138,12 +141,15 @@ func (r *Removal) Run(ctx context.Context, o RunOptions) error {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
+	if o.Waiting == nil {
+		o.Waiting = func([]string) {}
+	}
 	deleted := 0
 	for i, stage := range r.stages {
 		err := r.deleteAll(ctx, stage, o, &deleted)
 		last := i == len(r.stages)-1
 		if err == nil && !o.DryRun && (!o.NoWait || !last) {
-			err = r.awaitGone(ctx, stage)
+			err = r.awaitGone(ctx, stage, o.Waiting)
 		}
 		if err != nil {
 			failure := fail.As(err)
@@ -184,13 +190,16 @@ func (r *Removal) deleteAll(ctx context.Context, stage []client.Object, o RunOpt
 const goneInterval = 200 * time.Millisecond
 
 // awaitGone waits until none of the objects is there any more.
-func (r *Removal) awaitGone(ctx context.Context, objects []client.Object) error {
+func (r *Removal) awaitGone(ctx context.Context, objects []client.Object, waiting func(left []string)) error {
 	tick := time.NewTicker(goneInterval)
 	defer tick.Stop()
 	var left []string
 	for {
 		seen, err := r.still(ctx, objects)
 		if err == nil {
+			if len(seen) > 0 && !slices.Equal(seen, left) {
+				waiting(seen)
+			}
 			left = seen
 		}
 		switch {
