@@ -118,7 +118,9 @@ func (l *liveGateway) close() {
 // settings as applied. Connections that are open with these settings answer
 // without one: where the policy says what it said before, such an answer will
 // do and reused is true; else ever more requests at once make Envoy open
-// another connection.
+// another connection. Where none of these does, as after a policy was deleted
+// and made again at once, such an answer will do too if Envoy has no other
+// settings for the backend.
 func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) (reused bool, err error) {
 	before := l.baseline
 	what := fmt.Sprintf("a TLS handshake of gateway %s with %s", l.name, l.run.spec.Target)
@@ -134,11 +136,16 @@ func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) (reu
 			fresh, err := l.connectedAnew(ctx)
 			return fresh, l.seen(answers[0]), err
 		}
-		reused = generation == before.generation && now.handshakes > 0 && now.requests > before.requests
+		reused = now.handshakes > 0 && now.requests > before.requests
+		if reused && generation != before.generation {
+			if reused = left <= 0 && answered(answers[0]); reused {
+				reused, err = l.aloneLive(ctx)
+			}
+		}
 		if answered(answers[0]) {
 			width = max(1, min(2*width, left))
 		}
-		return reused, l.seen(answers[0]), nil
+		return reused, l.seen(answers[0]), err
 	})
 	return reused, err
 }

@@ -163,6 +163,28 @@ func TestChangedPolicyMakesAHandshake(t *testing.T) {
 	}
 }
 
+// TestPolicyMadeAgainAtOnce: Envoy still has the cluster and its connections,
+// more of them than requests can be in flight at once.
+func TestPolicyMadeAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	f := &fakeEnvoy{clusters: []*fakeCluster{{"stat~a", "TLSv1_2", 500}}, handshakes: 500}
+	live := f.watch(t, "", 0)
+	if err := live.awaitCluster(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reused, err := live.awaitHandshake(t.Context(), 1)
+	if err != nil || !reused || f.requests < maxBurst || f.handshakes != 500 {
+		t.Errorf("reused %v, error %v, %d requests, %d handshakes", reused, err, f.requests, f.handshakes)
+	}
+	// The requests may go to the settings of before.
+	f.clusters = append(f.clusters, &fakeCluster{"stat~b", "TLSv1_3", 500})
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if reused, err = live.awaitHandshake(ctx, 1); err == nil {
+		t.Errorf("an answer of either cluster will do: reused %v", reused)
+	}
+}
+
 // TestOldHandshakesDoNotCount: while Envoy still has the settings of before,
 // it shakes hands with them, for anybody.
 func TestOldHandshakesDoNotCount(t *testing.T) {

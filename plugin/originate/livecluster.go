@@ -56,6 +56,23 @@ func (l *liveGateway) clusterLive(ctx context.Context, admin *probe.Admin) (bool
 	return false, seen, nil
 }
 
+// aloneLive tells whether no proxy has other settings for the backend than
+// those that were applied.
+func (l *liveGateway) aloneLive(ctx context.Context) (bool, error) {
+	for _, admin := range l.admins {
+		clusters, err := l.clusters(ctx, admin)
+		if err != nil || len(clusters) == 0 {
+			return false, err
+		}
+		for _, cluster := range clusters {
+			if cluster.Rejected != "" || cluster.Warming || l.differs(cluster.TLS) != "" {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
 func (l *liveGateway) clusters(ctx context.Context, admin *probe.Admin) ([]probe.Cluster, error) {
 	stat := l.run.backend.statName
 	return admin.Clusters(ctx, func(_, statName string) bool { return statName == stat })
