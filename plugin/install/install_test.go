@@ -48,9 +48,9 @@ func (p person) run(ctx context.Context, t *testing.T, verb string, args ...stri
 	var stdout, stderr bytes.Buffer
 	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
 	flags := genericclioptions.NewConfigFlags(true)
-	cmd := NewCommand(flags, streams, "v1.2.3")
+	cmd := NewCommand(flags, streams, "v1.2.3") //nolint:contextcheck // ExecuteContext gives it the context
 	if verb == "uninstall" {
-		cmd = NewUninstallCommand(flags, streams)
+		cmd = NewUninstallCommand(flags, streams) //nolint:contextcheck // likewise
 	}
 	if p.kubeconfig != "" {
 		args = append(args, "--kubeconfig", p.kubeconfig)
@@ -126,7 +126,6 @@ func TestImageOfThisVersion(t *testing.T) {
 	}
 }
 
-//nolint:gochecknoglobals // a flag of the test binary
 var update = flag.Bool("update", false, "rewrite the goldens")
 
 // TestDryRun asks no cluster, and prints what can be applied in that order.

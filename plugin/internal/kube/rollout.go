@@ -59,7 +59,7 @@ func (c *Clients) rolledOut(ctx context.Context, key client.ObjectKey, deploymen
 		if apierrors.IsForbidden(err) {
 			return "", false, err
 		}
-		return err.Error(), false, nil //nolint:nilerr // the API server may be back in a moment
+		return err.Error(), false, nil // the API server may be back in a moment
 	}
 	seen, done = rolloutState(deployment)
 	if done {
