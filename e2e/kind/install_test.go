@@ -28,7 +28,7 @@ func TestUninstallAndInstall(t *testing.T) {
 	})
 	image := s.kubectl(t, "get", "deployment", contract.ControllerDeployment, "-n", contract.SystemNamespace,
 		"-o", "jsonpath={.spec.template.spec.containers[0].image}")
-	const written = "gateways,httproutes,backendtlspolicies,gatewayparameters"
+	const written = "gateways,httproutes,backendtlspolicies"
 	before := s.names(t, written)
 
 	// Nobody is there to be asked.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/poll"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/traffic"
 )
 
 // TestSampleScaledToZero: no endpoints is 503 and says so; back is good.
@@ -21,7 +22,11 @@ func TestSampleScaledToZero(t *testing.T) {
 	s.originated(t)
 	s.cleanup(t, func(ctx context.Context) { s.try(ctx, "scale", "deployment/nginx", "--replicas=1") })
 	s.kubectl(t, "scale", "deployment/nginx", "--replicas=0")
-	s.await(t, slow, sampleHost, "/", http.StatusServiceUnavailable)
+	// While the last pod ends, its connections fail, which is 503 too.
+	poll.Until(t, slow, "the gateway knows of no endpoint", func() (bool, string) {
+		got, err := traffic.Get(t.Context(), s.url("/"), sampleHost)
+		return err == nil && got.Status == http.StatusServiceUnavailable && strings.Contains(got.Body, "no healthy upstream"), fmt.Sprint(got, err)
+	})
 	s.wantVerdict(t, "svc/nginx", "NoEndpoints")
 	s.kubectl(t, "scale", "deployment/nginx", "--replicas=1")
 	s.await(t, slow, sampleHost, "/", http.StatusOK)
@@ -83,8 +88,8 @@ func TestControllerPodDeleted(t *testing.T) {
 	for _, which := range []string{"follower", "leader"} {
 		t.Run(which, func(t *testing.T) {
 			s.rolledOut(t, contract.SystemNamespace, contract.ControllerDeployment)
-			traffic := s.stream(t)
-			traffic.flowing(t, traffic.began, 20)
+			requests := s.stream(t)
+			requests.flowing(t, requests.began, 20)
 			leader := s.leader(t)
 			pods := s.pods(t, contract.SystemNamespace, controllers)
 			if !slices.Contains(pods, leader) || len(pods) != 2 {
@@ -101,7 +106,7 @@ func TestControllerPodDeleted(t *testing.T) {
 			if now := s.leader(t); which == "leader" && now == leader {
 				t.Errorf("%s is gone and still the leader", leader)
 			}
-			traffic.wantNoneFailed(t)
+			requests.wantNoneFailed(t)
 		})
 	}
 }
@@ -121,8 +126,8 @@ func (s *suite) changesLand(t *testing.T) {
 func TestControllerRolled(t *testing.T) {
 	s := shared(t)
 	s.originated(t)
-	traffic := s.stream(t)
-	traffic.flowing(t, traffic.began, 20)
+	requests := s.stream(t)
+	requests.flowing(t, requests.began, 20)
 	before := s.pods(t, contract.SystemNamespace, controllers)
 	s.kubectl(t, "rollout", "restart", "deployment/"+contract.ControllerDeployment, "-n", contract.SystemNamespace)
 	s.rolledOut(t, contract.SystemNamespace, contract.ControllerDeployment)
@@ -132,7 +137,7 @@ func TestControllerRolled(t *testing.T) {
 		}
 	}
 	s.changesLand(t)
-	traffic.wantNoneFailed(t)
+	requests.wantNoneFailed(t)
 	s.wantVerdict(t, "svc/nginx", "Verified")
 }
 
@@ -146,8 +151,8 @@ func TestProxyRolled(t *testing.T) {
 		return len(now) == 2, fmt.Sprint(now)
 	})
 	s.gatewayRolledOut(t)
-	traffic := s.stream(t)
-	traffic.flowing(t, traffic.began, 20)
+	requests := s.stream(t)
+	requests.flowing(t, requests.began, 20)
 	before := s.pods(t, contract.DevGatewayNamespace, proxies)
 	s.kubectl(t, "rollout", "restart", "deployment/"+contract.DevGatewayName, "-n", contract.DevGatewayNamespace)
 	s.gatewayRolledOut(t)
@@ -155,7 +160,7 @@ func TestProxyRolled(t *testing.T) {
 		now := s.kubectl(t, "get", "pods", "-n", contract.DevGatewayNamespace, "-l", proxies, "-o", "name")
 		return !slices.ContainsFunc(before, func(old string) bool { return strings.Contains(now, old) }), now
 	})
-	traffic.wantNoneFailed(t)
+	requests.wantNoneFailed(t)
 	s.wantVerdict(t, "svc/nginx", "Verified")
 }
 
@@ -177,13 +182,13 @@ func (s *suite) setGatewayParameters(t *testing.T, patch, back string) {
 func TestPolicyChangedUnderTraffic(t *testing.T) {
 	s := shared(t)
 	s.originated(t)
-	traffic := s.stream(t)
-	traffic.flowing(t, traffic.began, 20)
+	requests := s.stream(t)
+	requests.flowing(t, requests.began, 20)
 	for range 2 {
 		for _, version := range []string{"1.3", "1.2"} {
 			s.ok(t, "originate", "svc/nginx", "--sni", sampleHost, "--expose", sampleHost, "--min-tls", version)
-			traffic.flowing(t, time.Now(), 20)
+			requests.flowing(t, time.Now(), 20)
 		}
 	}
-	traffic.wantNoneFailed(t)
+	requests.wantNoneFailed(t)
 }

@@ -33,10 +33,9 @@ func TestPodSecurity(t *testing.T) {
 			t.Errorf("namespace %s as restricted: %s", namespace, ran)
 		}
 	}
-	for _, namespace := range []string{contract.SystemNamespace, contract.DevGatewayNamespace} {
-		if profile := s.kubectl(t, "get", "namespace", namespace, "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); profile != "restricted" {
-			t.Errorf("namespace %s enforces %q, want restricted", namespace, profile)
-		}
+	profile := s.kubectl(t, "get", "namespace", contract.SystemNamespace, "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`)
+	if profile != "restricted" {
+		t.Errorf("namespace %s enforces %q, want restricted", contract.SystemNamespace, profile)
 	}
 }
 
@@ -130,7 +129,7 @@ func TestIdentityReissued(t *testing.T) {
 func TestAuthorityReplaced(t *testing.T) {
 	s := shared(t)
 	s.originated(t)
-	traffic := s.stream(t)
+	requests := s.stream(t)
 	before := s.identity(t)
 	s.kubectl(t, "delete", "secret", contract.XDSAuthoritySecret, "-n", contract.SystemNamespace)
 	poll.Until(t, slow, "a certificate of another CA", func() (bool, string) {
@@ -139,7 +138,7 @@ func TestAuthorityReplaced(t *testing.T) {
 	})
 	s.wantConnected(t)
 	s.changesLand(t)
-	traffic.wantNoneFailed(t)
+	requests.wantNoneFailed(t)
 }
 
 // wantConnected waits until the proxy of the dev Gateway is connected to a
