@@ -16,11 +16,13 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/gateway-api/pkg/consts"
 	"sigs.k8s.io/yaml"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
 
@@ -31,7 +33,7 @@ func typed(t *testing.T, object client.Object) runtime.Object {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, discoveryv1.AddToScheme, rbacv1.AddToScheme, gatewayv1.Install,
-		appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, admissionv1.AddToScheme,
+		appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, admissionv1.AddToScheme, v1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -117,6 +119,85 @@ func TestLocalSample(t *testing.T) {
 	}
 	if got := find[*corev1.ConfigMap](t, objects, err).Data[contract.CAKey]; got != ca {
 		t.Errorf("%s is %q", contract.CAKey, got)
+	}
+}
+
+func TestClusterSample(t *testing.T) {
+	t.Parallel()
+	values := ClusterSampleValues{
+		Break: "none", Certificate: []byte("certificate"), Key: []byte("key"), ClientCA: []byte("client"), CA: []byte("ca"), NginxConf: "{{ x }}: &a",
+	}
+	objects, err := ClusterSample(values)
+	deployment := find[*appsv1.Deployment](t, objects, err)
+	want := []string{
+		"Secret default/nginx-tls", "ConfigMap default/nginx-ca", "ConfigMap default/nginx-conf", "Service default/nginx", "Deployment default/nginx",
+	}
+	if diff := cmp.Diff(want, order(objects)); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	secret := find[*corev1.Secret](t, objects, err)
+	wantData := map[string][]byte{"tls.crt": values.Certificate, "tls.key": values.Key, "ca.crt": values.CA, "client-ca.crt": values.ClientCA}
+	if diff := cmp.Diff(wantData, secret.Data); diff != "" || secret.Annotations[AnnotationSample] != "none" {
+		t.Errorf("%v (-want +got):\n%s", secret.Annotations, diff)
+	}
+	// The guide's cleanup deletes Secrets and ConfigMaps with app=nginx.
+	for _, object := range objects {
+		_, app := object.GetLabels()[contract.LabelApp]
+		if kind := object.GetObjectKind().GroupVersionKind().Kind; app != (kind == "Service" || kind == "Deployment") {
+			t.Errorf("%s %s: label app is there: %v", kind, object.GetName(), app)
+		}
+	}
+	service := find[*corev1.Service](t, objects, err)
+	if diff := cmp.Diff(service.Spec.Selector, deployment.Spec.Selector.MatchLabels); diff != "" {
+		t.Errorf("the Service selects other pods than the Deployment:\n%s", diff)
+	}
+	if deployment.Spec.Replicas != nil {
+		t.Error("the Deployment overrules whoever scales it")
+	}
+	checkChecksum(t, values, deployment)
+}
+
+// checkChecksum: what the pod reads when it starts, and nothing else, changes
+// the checksum on its template.
+func checkChecksum(t *testing.T, values ClusterSampleValues, deployment *appsv1.Deployment) {
+	t.Helper()
+	sum := func(d *appsv1.Deployment) string { return d.Spec.Template.Annotations[AnnotationChecksum] }
+	if sum(deployment) == "" || sum(deployment) != deployment.Annotations[AnnotationChecksum] {
+		t.Errorf("checksums are %q and %q", sum(deployment), deployment.Annotations[AnnotationChecksum])
+	}
+	for name, tt := range map[string]struct {
+		change func(*ClusterSampleValues)
+		same   bool
+	}{
+		"certificate": {change: func(v *ClusterSampleValues) { v.Certificate = []byte("certificatek"); v.Key = []byte("ey") }},
+		"client CA":   {change: func(v *ClusterSampleValues) { v.ClientCA = nil }},
+		"nginx.conf":  {change: func(v *ClusterSampleValues) { v.NginxConf = "" }},
+		"trust":       {change: func(v *ClusterSampleValues) { v.CA = []byte("other") }, same: true},
+	} {
+		changed := values
+		tt.change(&changed)
+		objects, err := ClusterSample(changed)
+		if got := sum(find[*appsv1.Deployment](t, objects, err)); (got == sum(deployment)) != tt.same {
+			t.Errorf("%s: the checksum is the same: %v, want %v", name, got == sum(deployment), tt.same)
+		}
+	}
+}
+
+func TestGatewayWithParameters(t *testing.T) {
+	t.Parallel()
+	objects, err := Gateway(GatewayValues{Port: 8080, Parameters: "http"})
+	gateway := find[*gatewayv1.Gateway](t, objects, err)
+	want := &gatewayv1.GatewayInfrastructure{ParametersRef: &gatewayv1.LocalParametersReference{
+		Group: "gateway.kgateway.dev", Kind: "GatewayParameters", Name: "http",
+	}}
+	if diff := cmp.Diff(want, gateway.Spec.Infrastructure); diff != "" {
+		t.Errorf("infrastructure (-want +got):\n%s", diff)
+	}
+	proxy := v1alpha1.KubernetesProxy{Service: &v1alpha1.ProxyService{Ports: []v1alpha1.ProxyPort{{Port: 8080, NodePort: ptr.To(int32(30080))}}}}
+	objects, err = GatewayParameters("a", "b", proxy)
+	parameters := find[*v1alpha1.GatewayParameters](t, objects, err)
+	if diff := cmp.Diff(&proxy, parameters.Spec.Kube); diff != "" || parameters.Namespace != "a" || parameters.Name != "b" {
+		t.Errorf("%s/%s (-want +got):\n%s", parameters.Namespace, parameters.Name, diff)
 	}
 }
 

@@ -259,7 +259,7 @@ func TestRefusals(t *testing.T) {
 		code int
 		want []string
 	}{
-		"HTTP port taken":  {args: []string{"dev-up", "--http-port", port}, code: 1, want: []string{"port " + port + " is taken by", "(pid " + own + ")", "--http-port"}},
+		"HTTP port taken":  {args: []string{"dev-up", "--driver", "local", "--http-port", port}, code: 1, want: []string{"port " + port + " is taken by", "(pid " + own + ")", "--http-port"}},
 		"admin port taken": {args: []string{"dev-up", "--http-port", "0"}, code: 2, want: []string{"--http-port 0 is not a port"}},
 		"zero port":        {args: m.up("--admin-port", port), code: 1, want: []string{"port " + port + " is taken by", "--admin-port"}},
 		"no Envoy": {
@@ -268,15 +268,26 @@ func TestRefusals(t *testing.T) {
 		},
 		"Envoy is something else": {args: m.up("--envoy", "/bin/true"), code: 1, want: []string{"/bin/true is no Envoy"}},
 		"no kube-apiserver":       {args: m.up("--kube-assets", m.dir), code: 2, want: []string{"no program etcd", "make tools"}},
-		"kind":                    {args: m.up("--driver", "kind"), code: 2, want: []string{"driver kind is not built into this version", "--driver local"}},
-		"driver":                  {args: m.up("--driver", "vm"), code: 2, want: []string{`--driver "vm" is unknown`}},
-		"name":                    {args: m.up("--name", "a/b"), code: 2, want: []string{`--name "a/b"`}},
-		"break":                   {args: m.up("--break", "everything"), code: 2, want: []string{`--break "everything"`, "tls-version"}},
-		"bundle":                  {args: m.up("--system-ca-file", bundle), code: 2, want: []string{"is no CA bundle"}},
-		"missing bundle":          {args: m.up("--system-ca-file", bundle+"x"), code: 2, want: []string{"cannot be read"}},
-		"argument":                {args: m.up("now"), code: 2, want: []string{"now"}},
-		"flag":                    {args: m.up("--prot"), code: 2, want: []string{"unknown flag"}},
-		"dev-down name":           {args: []string{"dev-down", "--name", "A"}, code: 2, want: []string{`--name "A"`}},
+		"no engine": {
+			args: []string{"dev-up", "--driver", "kind"}, env: map[string]string{"PATH": "/nonexistent"}, code: 1,
+			want: []string{"no container engine is installed: PATH has no docker, nerdctl or podman", "--driver local", "nothing was changed"},
+		},
+		"no such engine": {
+			args: []string{"dev-up", "--driver", "kind"}, env: map[string]string{"KIND_EXPERIMENTAL_PROVIDER": "vm"}, code: 2,
+			want: []string{"KIND_EXPERIMENTAL_PROVIDER=vm names no engine", "podman"},
+		},
+		// Without an engine, auto is local.
+		"flag of kind":    {args: []string{"dev-up", "--image", "x"}, env: map[string]string{"PATH": "/nonexistent"}, code: 2, want: []string{"--image is for --driver kind: with driver local"}},
+		"flag of local":   {args: []string{"dev-up", "--driver", "kind", "--envoy", "x"}, code: 2, want: []string{"--envoy is for --driver local"}},
+		"two controllers": {args: []string{"dev-up", "--image", "x", "--linux-binary", "y"}, code: 2, want: []string{"--image and --linux-binary"}},
+		"driver":          {args: m.up("--driver", "vm"), code: 2, want: []string{`--driver "vm" is unknown`}},
+		"name":            {args: m.up("--name", "a/b"), code: 2, want: []string{`--name "a/b"`}},
+		"break":           {args: m.up("--break", "everything"), code: 2, want: []string{`--break "everything"`, "tls-version"}},
+		"bundle":          {args: m.up("--system-ca-file", bundle), code: 2, want: []string{"is no CA bundle"}},
+		"missing bundle":  {args: m.up("--system-ca-file", bundle+"x"), code: 2, want: []string{"cannot be read"}},
+		"argument":        {args: m.up("now"), code: 2, want: []string{"now"}},
+		"flag":            {args: m.up("--prot"), code: 2, want: []string{"unknown flag"}},
+		"dev-down name":   {args: []string{"dev-down", "--name", "A"}, code: 2, want: []string{`--name "A"`}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

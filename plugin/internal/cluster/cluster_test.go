@@ -62,6 +62,62 @@ func TestContextName(t *testing.T) {
 	if got := cluster.ContextName("local", "two"); got != "tlsgw-local-two" {
 		t.Error(got)
 	}
+	if got := cluster.ContextName("kind", "tlsgw"); got != "kind-tlsgw" {
+		t.Error(got)
+	}
+}
+
+func TestFlagsOfOtherDriversAreRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		options cluster.Options
+		kind    bool // it is fine for kind
+		local   bool
+	}{
+		"none":         {kind: true, local: true},
+		"shared":       {options: cluster.Options{HTTPPort: 81, SystemCAFile: "x", Break: "ca"}, kind: true, local: true},
+		"assets":       {options: cluster.Options{KubeAssets: "x"}, local: true},
+		"Envoy":        {options: cluster.Options{Envoy: "x"}, local: true},
+		"admin port":   {options: cluster.Options{AdminPort: 81}, local: true},
+		"node image":   {options: cluster.Options{NodeImage: "x"}, kind: true},
+		"image":        {options: cluster.Options{Image: "x"}, kind: true},
+		"other binary": {options: cluster.Options{LinuxBinary: "x"}, kind: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for driver, fine := range map[string]bool{"kind": tt.kind, "local": tt.local} {
+				err := tt.options.ValidateFor(driver)
+				if (err == nil) != fine || err != nil && fail.Code(err) != fail.CodeUsage {
+					t.Errorf("ValidateFor(%s) = %v", driver, err)
+				}
+			}
+		})
+	}
+}
+
+func TestDetailsAreVerbose(t *testing.T) {
+	t.Parallel()
+	for _, verbose := range []bool{false, true} {
+		var out strings.Builder
+		steps := cluster.NewSteps(&out, func(string) string { return "" }, time.Now)
+		if verbose {
+			steps.Verbose()
+		}
+		_ = steps.Run(t.Context(), "step", func(context.Context) (cluster.Done, error) {
+			for _, text := range []string{"one", "one", "", "two"} {
+				steps.Detail(text)
+			}
+			return cluster.Done{Nothing: true}, nil
+		})
+		want := ""
+		if verbose {
+			want = "   one\n   two\n"
+		}
+		if got := out.String(); got != want {
+			t.Errorf("verbose %v: %q, want %q", verbose, got, want)
+		}
+	}
 }
 
 func TestStepsArePrinted(t *testing.T) {

@@ -47,24 +47,10 @@ func Inspect(path string) (Binary, error) {
 	if !info.Mode().IsRegular() {
 		return Binary{}, fmt.Errorf("%s is not a file", path)
 	}
-	file, err := elf.Open(path)
-	if _, ok := errors.AsType[*elf.FormatError](err); ok || err != nil && !isPathError(err) {
-		return Binary{}, fmt.Errorf("%s %w", path, ErrNotLinux)
+	binary := Binary{Path: path, Size: info.Size()}
+	if binary.Arch, err = checkELF(path); err != nil {
+		return Binary{}, err
 	}
-	if err != nil {
-		return Binary{}, unreadable(path, err)
-	}
-	defer file.Close() //nolint:errcheck // only read
-	arch, ok := architecture(file)
-	if !ok {
-		return Binary{}, fmt.Errorf("%s %w of a known architecture (%s)", path, ErrNotLinux, file.Machine)
-	}
-	for _, segment := range file.Progs {
-		if segment.Type == elf.PT_INTERP {
-			return Binary{}, fmt.Errorf("%s %w", path, ErrNotStatic)
-		}
-	}
-	binary := Binary{Path: path, Arch: arch, Size: info.Size()}
 	built, err := buildinfo.ReadFile(path)
 	if err != nil || built.Main.Path != module {
 		return Binary{}, fmt.Errorf("%s %w", path, ErrNotOurs)
@@ -81,9 +67,26 @@ func Inspect(path string) (Binary, error) {
 	return binary, nil
 }
 
-func isPathError(err error) bool {
-	_, ok := errors.AsType[*fs.PathError](err)
-	return ok
+// checkELF gives the GOARCH of a static program in the format of Linux.
+func checkELF(path string) (arch string, err error) {
+	file, err := elf.Open(path)
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return "", unreadable(path, pathErr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s %w", path, ErrNotLinux)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	arch, ok := architecture(file)
+	if !ok {
+		return "", fmt.Errorf("%s %w of a known architecture (%s)", path, ErrNotLinux, file.Machine)
+	}
+	for _, segment := range file.Progs {
+		if segment.Type == elf.PT_INTERP {
+			return "", fmt.Errorf("%s %w", path, ErrNotStatic)
+		}
+	}
+	return arch, nil
 }
 
 // unreadable says why a file cannot be read without naming it twice.
@@ -110,6 +113,7 @@ func architecture(file *elf.File) (string, bool) {
 		return "s390x", !little
 	case elf.EM_RISCV:
 		return "riscv64", little && file.Class == elf.ELFCLASS64
+	default:
+		return "", false
 	}
-	return "", false
 }

@@ -41,10 +41,10 @@ func (u *up) create(ctx context.Context) error {
 		}
 		return errors.Join(ctx.Err(), err)
 	case <-ctx.Done():
-		if !u.options.Retain {
-			u.stopCreating(result)
+		if u.options.Retain {
+			return context.Cause(ctx)
 		}
-		return context.Cause(ctx)
+		return errors.Join(context.Cause(ctx), u.stopCreating(result))
 	}
 }
 
@@ -71,8 +71,9 @@ const (
 	stopTimeout = 30 * time.Second
 )
 
-// stopCreating removes the containers until kind has given up making them.
-func (u *up) stopCreating(result <-chan error) {
+// stopCreating removes the containers until kind has given up making them, and
+// gives what it ends with.
+func (u *up) stopCreating(result <-chan error) error {
 	timeout := time.NewTimer(stopTimeout)
 	defer timeout.Stop()
 	tick := time.NewTicker(stopInterval)
@@ -80,10 +81,10 @@ func (u *up) stopCreating(result <-chan error) {
 	for {
 		_ = u.provider.Delete(u.name, u.dir.Path(kubeconfigFile)) // the last removal, which follows, counts
 		select {
-		case <-result:
-			return
+		case err := <-result:
+			return err
 		case <-timeout.C:
-			return
+			return errors.New("kind does not give up making the cluster")
 		case <-tick.C:
 		}
 	}
@@ -102,9 +103,7 @@ func (u *up) explainCreate(ctx context.Context, err error) error {
 		return u.portTaken(ctx)
 	}
 	failure := fail.Failed("kind cannot make a cluster from %s: %w", u.NodeImage, shortened(err))
-	for _, line := range lastLines(allOutput(err), shownLines) {
-		failure.Details = append(failure.Details, line)
-	}
+	failure.Details = append(failure.Details, lastLines(allOutput(err), shownLines)...)
 	return failure.WithFix("kubectl tlsgw dev-up --retain    # then look: %s logs %s-control-plane", u.engine.Name, u.name)
 }
 

@@ -31,7 +31,7 @@ func (u *up) finish(ctx context.Context) error {
 
 // keep writes the settings, where they are others than before.
 func (u *up) keep() error {
-	now, err := u.settings.encode()
+	now, err := u.encode()
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (u *up) keep() error {
 	if slices.Equal(now, before) && u.stored {
 		return nil
 	}
-	if err := u.settings.save(u.dir); err != nil {
+	if err := u.save(u.dir); err != nil {
 		return err
 	}
 	return u.writeMark(u.settings)

@@ -175,7 +175,7 @@ func (u *up) programName() string {
 // nodeHas tells whether the node has an image of that name. The names of
 // images that are made here change with their contents.
 func (u *up) nodeHas(ctx context.Context, ref string) (bool, error) {
-	out, err := u.nodeRun(ctx, nil, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+ref)
+	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+ref)
 	return strings.TrimSpace(out) == ref, err
 }
 
@@ -209,11 +209,11 @@ func (u *up) load(ctx context.Context, write func(context.Context, io.Writer) er
 // pullIntoNode has the node pull the image that was given. A node without the
 // tool for it pulls it when the pod starts.
 func (u *up) pullIntoNode(ctx context.Context) error {
-	if _, err := u.nodeRun(ctx, nil, "which", "crictl"); err != nil {
+	if _, err := u.nodeRun(ctx, "which", "crictl"); err != nil {
 		return ctx.Err()
 	}
 	u.steps.Detail("pulling")
-	_, err := u.nodeRun(ctx, nil, "crictl", "pull", u.imageRef)
+	_, err := u.nodeRun(ctx, "crictl", "pull", u.imageRef)
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
@@ -230,12 +230,8 @@ func (u *up) nodeFull(err error) error {
 }
 
 // nodeRun runs a command in the node and returns what it prints.
-func (u *up) nodeRun(ctx context.Context, stdin io.Reader, command string, args ...string) (string, error) {
-	cmd := u.node.CommandContext(ctx, command, args...)
-	if stdin != nil {
-		cmd = cmd.SetStdin(stdin)
-	}
-	out, err := kindexec.Output(cmd)
+func (u *up) nodeRun(ctx context.Context, command string, args ...string) (string, error) {
+	out, err := kindexec.Output(u.node.CommandContext(ctx, command, args...))
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -119,11 +119,6 @@ func (u *up) applyAtOnce(ctx context.Context, p *part, objects []client.Object) 
 		return 1
 	}
 	for now := range 3 {
-		if now == 2 {
-			if err := u.waitServices(ctx); err != nil {
-				return err
-			}
-		}
 		group, applying := errgroup.WithContext(ctx)
 		var changed atomic.Bool
 		for _, object := range objects {
@@ -145,26 +140,6 @@ func (u *up) applyAtOnce(ctx context.Context, p *part, objects []client.Object) 
 		p.changed = p.changed || changed.Load()
 	}
 	return nil
-}
-
-// waitServices waits until the node has kube-proxy, without which a controller
-// that starts cannot reach the API server, and ends. A node may do without.
-func (u *up) waitServices(ctx context.Context) error {
-	proxy := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: "kube-proxy"}}
-	err := u.clients.Client.Get(ctx, client.ObjectKeyFromObject(proxy), proxy)
-	if err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	return u.clients.Wait(ctx, proxy, "ready", func(o client.Object) (bool, string) {
-		seen, ok := o.(*appsv1.DaemonSet)
-		if !ok {
-			return false, "no DaemonSet"
-		}
-		ready, want := seen.Status.NumberReady, seen.Status.DesiredNumberScheduled
-		return want > 0 && ready == want, fmt.Sprintf("%d of %d pods ready", ready, want)
-	})
 }
 
 // applyMissing makes what is not there. What the user has changed stays.

@@ -85,7 +85,7 @@ func (u *up) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	u.settings.Engine = u.engine.Name
+	u.Engine = u.engine.Name
 	if u.SystemCAFile != "" {
 		if u.systemCA, err = readBundle(u.SystemCAFile); err != nil {
 			return err
@@ -183,7 +183,7 @@ func (u *up) make(ctx context.Context) error {
 	}
 	u.Network = u.Network || !u.engine.hasNetwork(ctx)
 	u.made = true
-	if err := u.settings.save(u.dir); err != nil {
+	if err := u.save(u.dir); err != nil {
 		return err
 	}
 	return u.step(ctx, "cluster", func(ctx context.Context) (cluster.Done, error) {
@@ -203,7 +203,7 @@ func (u *up) remember() error {
 	if err := u.writeMark(u.settings); err != nil {
 		return err
 	}
-	return u.settings.save(u.dir)
+	return u.save(u.dir)
 }
 
 // step runs one step. A step of a cluster that was well is not worth a line.

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 const theirs = `apiVersion: v1
@@ -158,5 +161,34 @@ func TestKubeconfigFiles(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestCheckWritable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tests := map[string]struct {
+		file string
+		want string // "" when it is fine
+	}{
+		"there":         {file: put(t, theirs, dir, "there")},
+		"not yet there": {file: filepath.Join(dir, "new", "folder", "config")},
+		"damaged":       {file: put(t, "a: [", dir, "damaged"), want: "damaged"},
+		"below a file":  {file: filepath.Join(put(t, theirs, dir, "file"), "config"), want: "not a directory"},
+		"not writable":  {file: "/proc/self/nothing/config", want: "kubeconfig /proc/self/nothing/config cannot be written"},
+	}
+	before := contents(t, dir)
+	for name, tt := range tests {
+		c := Change{Files: []string{tt.file}}
+		err := c.CheckWritable()
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: CheckWritable() = %v, want %q", name, err, tt.want)
+		}
+		if failure, ok := errors.AsType[*fail.Error](err); err != nil && (!ok || !strings.Contains(failure.Fix, "--kubeconfig")) {
+			t.Errorf("%s: %v has no fix", name, err)
+		}
+	}
+	if diff := cmp.Diff(before, contents(t, dir)); diff != "" {
+		t.Errorf("it left something behind:\n%s", diff)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,10 +94,19 @@ func nginx(t *testing.T, s sample.Server) {
 	}
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...) // #nosec G204
 	cmd.Stderr = t.Output()
+	// It may have a process of its own that serves, and ends that.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // killed by the test's context
+	t.Cleanup(func() { _ = cmd.Wait() }) // ended by the test's context
+}
+
+// nginxOfPod is nginx as it serves in a pod.
+func nginxOfPod(t *testing.T, s sample.Server) {
+	t.Helper()
+	s.Listen = "127.0.0.1"
+	nginx(t, s)
 }
 
 func awaitUp(t *testing.T, s sample.Server) {
@@ -142,7 +152,7 @@ func ask(t *testing.T, s sample.Server, m sample.Material) string {
 
 func TestBothServersAnswerAlike(t *testing.T) {
 	t.Parallel()
-	servers := map[string]func(*testing.T, sample.Server){"nginx": nginx, "builtin": builtin}
+	servers := map[string]func(*testing.T, sample.Server){"nginx": nginx, "nginx of a pod": nginxOfPod, "builtin": builtin}
 	want := map[cluster.Break]string{
 		cluster.BreakNothing:    "200 Hello from the sample backend\nhost: example.com\ntls: TLSv1.3\nsni: example.com\n",
 		cluster.BreakSNI:        "valid for other.example, not example.com",

@@ -5,6 +5,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,14 +57,20 @@ func Lock(ctx context.Context, getenv func(string) string, name string, steps *c
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(root, DirMode); err != nil {
-		return nil, fmt.Errorf("make the state folder: %w", err)
-	}
-	lock, err := daemon.Acquire(ctx, filepath.Join(root, name+".lock"), func() {
+	waiting := func() {
 		steps.Say("Another dev-up or dev-down of %q is running: waiting for it.", name)
-	})
-	if err != nil {
-		return nil, err
+	}
+	var lock *daemon.Lock
+	for lock == nil {
+		if err := os.MkdirAll(root, DirMode); err != nil {
+			return nil, fmt.Errorf("make the state folder: %w", err)
+		}
+		lock, err = daemon.Acquire(ctx, filepath.Join(root, name+".lock"), waiting)
+		// Whoever held it before has removed the folder too.
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		waiting = nil
 	}
 	return func() {
 		_ = lock.Release()  // it ends with this process anyway

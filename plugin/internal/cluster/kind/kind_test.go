@@ -1,0 +1,236 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/kind/pkg/cluster/nodes"
+	kinderrors "sigs.k8s.io/kind/pkg/errors"
+	kindexec "sigs.k8s.io/kind/pkg/exec"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+)
+
+func link(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Symlink(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDetail(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"Creating cluster \"tlsgw\" ...\n":                        `creating cluster "tlsgw"`,
+		" • Ensuring node image (kindest/node:v1.34.4) 🖼️  ...\n": "ensuring node image (kindest/node:v1.34.4)",
+		" • Preparing nodes 📦 📦   ...\n":                          "preparing nodes",
+		" ✓ Preparing nodes 📦 \n":                                 "",
+		"\n":                                                      "",
+		"WARNING: Überraschung":                                   "warning: Überraschung",
+	} {
+		if got := detail(line); got != want {
+			t.Errorf("detail(%q) = %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestSettingsMerge(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		options  cluster.Options
+		noSample bool
+		refused  string
+		want     func(*settings)
+	}{
+		"nothing given":      {},
+		"the same":           {options: cluster.Options{HTTPPort: 8080, GatewayAPI: "standard", NodeImage: DefaultNodeImage}},
+		"another port":       {options: cluster.Options{HTTPPort: 81}, refused: "--http-port=8080 and not 81"},
+		"another node image": {options: cluster.Options{NodeImage: "x"}, refused: "--node-image=" + DefaultNodeImage},
+		"another channel":    {options: cluster.Options{GatewayAPI: "experimental"}, refused: "--gateway-api=standard"},
+		"no sample":          {options: cluster.Options{NoSample: true}, refused: "--no-sample=false"},
+		"nothing to break":   {options: cluster.Options{Break: cluster.BreakCA}, noSample: true, refused: "nothing to break"},
+		"break":              {options: cluster.Options{Break: cluster.BreakCA}, want: func(s *settings) { s.Break = cluster.BreakCA }},
+		"image":              {options: cluster.Options{Image: "x"}, want: func(s *settings) { s.Image, s.LinuxBinary = "x", "" }},
+		"binary":             {options: cluster.Options{LinuxBinary: "/x"}, want: func(s *settings) { s.LinuxBinary = "/x" }},
+		"bundle":             {options: cluster.Options{SystemCAFile: "/x"}, want: func(s *settings) { s.SystemCAFile = "/x" }},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSettings(cluster.Options{NoSample: tt.noSample, LinuxBinary: "/y"})
+			want := s
+			if tt.want != nil {
+				tt.want(&want)
+			}
+			tt.options.Name = "tlsgw"
+			err := s.merge(tt.options)
+			if tt.refused != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.refused) || fail.Code(err) != fail.CodeUsage {
+					t.Errorf("merge() = %v, want %q", err, tt.refused)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, s); err != nil || diff != "" {
+				t.Errorf("merge() = %v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// A cluster whose containers are gone is made again as it was, but for what is
+// asked for now.
+func TestSettingsAgain(t *testing.T) {
+	t.Parallel()
+	before := newSettings(cluster.Options{HTTPPort: 81, GatewayAPI: "experimental", NoSample: true, Image: "x"})
+	before.Complete, before.Marked, before.Network = true, true, true
+	before.Kubeconfig.Previous = "theirs"
+	want := before
+	want.Complete, want.Marked = false, false
+	if diff := cmp.Diff(want, before.again(cluster.Options{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want.HTTPPort, want.Sample, want.Break, want.Image, want.LinuxBinary = 82, true, cluster.BreakSNI, "", "/y"
+	got := before.again(cluster.Options{HTTPPort: 82, Break: cluster.BreakSNI, LinuxBinary: "/y"})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSettingsSurvive(t *testing.T) {
+	t.Parallel()
+	dir := state.Dir(t.TempDir()).Path("tlsgw.kind")
+	if _, found, err := loadSettings(state.Dir(dir)); found || err != nil {
+		t.Errorf("loadSettings() = %v, %v", found, err)
+	}
+	saved := newSettings(cluster.Options{HTTPPort: 81, Break: cluster.BreakCA})
+	if err := saved.save(state.Dir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	loaded, found, err := loadSettings(state.Dir(dir))
+	if diff := cmp.Diff(saved, loaded); !found || err != nil || diff != "" {
+		t.Errorf("loadSettings() = %v, %v (-saved +loaded):\n%s", found, err, diff)
+	}
+	if err := state.Dir(dir).Write([]byte("{"), settingsFile); err != nil {
+		t.Fatal(err)
+	}
+	if _, found, err := loadSettings(state.Dir(dir)); !found || err == nil {
+		t.Errorf("loadSettings() of what is damaged = %v, %v", found, err)
+	}
+}
+
+// node stands for a container: only whether there is one matters here.
+type node struct{ nodes.Node }
+
+func TestWhoseClusterItIs(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		place place
+		want  bool
+	}{
+		"nothing":               {},
+		"somebody else's":       {place: place{node: node{}}},
+		"marked":                {place: place{node: node{}, marked: true}, want: true},
+		"interrupted":           {place: place{node: node{}, stored: true}, want: true},
+		"made anew by somebody": {place: place{node: node{}, stored: true, settings: settings{Marked: true}}},
+		"its containers gone":   {place: place{stored: true, settings: settings{Marked: true}}},
+	} {
+		if got := tt.place.ours(); got != tt.want {
+			t.Errorf("%s: ours() = %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// run is an error as kind's library gives it.
+func run(output string) error {
+	return kinderrors.Wrap(&kindexec.RunError{
+		Command: []string{"docker", "run", "--name", "x"}, Output: []byte(output), Inner: errors.New("exit status 125"),
+	}, "failed to create cluster")
+}
+
+func TestCreateIsExplained(t *testing.T) {
+	t.Parallel()
+	u := &up{place: &place{name: "tlsgw", engine: &Engine{Name: "docker"}}, settings: newSettings(cluster.Options{})}
+	for name, tt := range map[string]struct {
+		err        error
+		want       string
+		fix        string
+		hasDetails bool
+	}{
+		"disk full": {
+			err:  run("docker: Error response from daemon: mkdir /var/lib/docker/overlay2/x: no space left on device.\n"),
+			want: "the disk of docker is full: failed to create cluster: Error response from daemon: mkdir", fix: "docker system df",
+		},
+		"anything": {
+			err:  run("one\ntwo\n\nError: cgroup: no such thing\n"),
+			want: "kind cannot make a cluster from " + DefaultNodeImage + ": failed to create cluster: Error: cgroup: no such thing", fix: "--retain", hasDetails: true,
+		},
+		"not a command": {err: errors.New("could not find a free port"), want: "could not find a free port", fix: "--retain", hasDetails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failure, ok := errors.AsType[*fail.Error](u.explainCreate(t.Context(), tt.err))
+			if !ok || !strings.Contains(failure.Error(), tt.want) || !strings.Contains(failure.Fix, tt.fix) || tt.hasDetails != (len(failure.Details) > 0) {
+				t.Errorf("%+v, want %q, fix %q", failure, tt.want, tt.fix)
+			}
+		})
+	}
+}
+
+func TestWorkWaitsForWhatIsBefore(t *testing.T) {
+	t.Parallel()
+	ctx, w := newWork(t.Context())
+	release := make(chan struct{})
+	first := w.begin(ctx, func(_ context.Context, p *part) error {
+		<-release
+		p.changed = true
+		return nil
+	})
+	second := w.begin(ctx, func(_ context.Context, p *part) error {
+		p.changed = first.changed
+		return errors.New("no")
+	}, first)
+	third := w.begin(ctx, func(context.Context, *part) error {
+		t.Error("it began, and what is before it had failed")
+		return nil
+	}, second)
+	close(release)
+	if err := third.wait(ctx); err == nil || err.Error() != "no" || !second.changed {
+		t.Errorf("wait() = %v, %+v", err, second)
+	}
+	w.end()
+}
+
+func TestWorkEnds(t *testing.T) {
+	t.Parallel()
+	outer, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	ctx, w := newWork(outer)
+	endless := w.begin(ctx, func(ctx context.Context, _ *part) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err := endless.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("wait() = %v", err)
+	}
+	w.end()
+	if endless.err == nil {
+		t.Error("end() did not wait")
+	}
+}
+
+// kind's own checks accept the configuration, and the port is on loopback.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	u := &up{settings: newSettings(cluster.Options{HTTPPort: 81, NodeImage: "x"})}
+	mapping := u.config().Nodes[0].ExtraPortMappings[0]
+	if mapping.ListenAddress != "127.0.0.1" || mapping.HostPort != 81 || mapping.ContainerPort != nodePort || u.config().Nodes[0].Image != "x" {
+		t.Errorf("config() = %+v", u.config())
+	}
+}

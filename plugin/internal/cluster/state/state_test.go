@@ -1,0 +1,83 @@
+package state_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
+)
+
+func getenv(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
+}
+
+func TestDirOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		env          map[string]string
+		driver, want string
+	}{
+		{map[string]string{"XDG_STATE_HOME": "/s", "HOME": "/h"}, "local", "/s/kubectl-tlsgw/tlsgw"},
+		{map[string]string{"XDG_STATE_HOME": "/s", "HOME": "/h"}, "kind", "/s/kubectl-tlsgw/tlsgw.kind"},
+		{map[string]string{"XDG_STATE_HOME": "relative", "HOME": "/h"}, "kind", "/h/.local/state/kubectl-tlsgw/tlsgw.kind"},
+	} {
+		if got, err := state.DirOf(getenv(tt.env), tt.driver, "tlsgw"); err != nil || string(got) != tt.want {
+			t.Errorf("DirOf(%v, %s) = %s, %v", tt.env, tt.driver, got, err)
+		}
+	}
+	if _, err := state.DirOf(getenv(nil), "kind", "tlsgw"); err == nil || !strings.Contains(err.Error(), "HOME") {
+		t.Errorf("DirOf() without HOME = %v", err)
+	}
+}
+
+func TestFilesAreTheUsersAlone(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	dir, err := state.DirOf(getenv(map[string]string{"XDG_STATE_HOME": root}), "kind", "a")
+	if err != nil || dir.Exists() {
+		t.Fatalf("DirOf() = %v, %v", dir, err)
+	}
+	if err := dir.Make("sub"); err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Write([]byte("x"), "sub", "file"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{dir.Path(): state.DirMode, dir.Path("sub"): state.DirMode, dir.Path("sub", "file"): state.FileMode} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v (%v), want %v", path, info.Mode(), err, want)
+		}
+	}
+	if err := dir.Remove(); err != nil || dir.Exists() {
+		t.Errorf("Remove() = %v", err)
+	}
+}
+
+// One lock for both drivers, which leaves nothing behind.
+func TestLock(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	env := getenv(map[string]string{"XDG_STATE_HOME": root})
+	var out strings.Builder
+	steps := cluster.NewSteps(&out, env, time.Now)
+	release, err := state.Lock(t.Context(), env, "a", steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, release)
+	second, err := state.Lock(t.Context(), env, "a", steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second()
+	if !strings.Contains(out.String(), "is running: waiting for it") {
+		t.Errorf("the second one says %q", out.String())
+	}
+	if left, err := filepath.Glob(filepath.Join(root, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
