@@ -233,6 +233,9 @@ func (u *up) waitGateway(ctx context.Context) error {
 		u.steps.Detail(seen)
 		return done, seen
 	})
+	if err == nil {
+		err = u.waitProxies(ctx, object)
+	}
 	if err != nil {
 		return u.withPods(ctx, err)
 	}
