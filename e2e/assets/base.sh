@@ -33,10 +33,15 @@ apt_install() {
     say "error: needed and not installed: $* (on Debian: sudo apt-get install $*)"
     return 1
   fi
+  local log status=0
+  log=$(mktemp)
   say "installing $* (apt-get)"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get -qq install -y --no-install-recommends "$@" >/dev/null 2>&1 ||
-    { apt-get -qq update >&2 && apt-get -qq install -y --no-install-recommends "$@" >&2; }
+  apt-get -qq install -y --no-install-recommends "$@" >"$log" 2>&1 ||
+    { apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@"; } >"$log" 2>&1 || status=$?
+  ((status == 0)) || cat "$log" >&2
+  rm -f "$log"
+  return "$status"
 }
 
 # without_services COMMAND... keeps what COMMAND installs from starting servers.
