@@ -56,8 +56,8 @@ fuzz:
 
 ## bench: measure speed and memory; writes e2e/bench/RESULTS.md
 .PHONY: bench
-bench: build assets
-	go run ./e2e/bench -binary $(BIN) -out e2e/bench/RESULTS.md
+bench: build assets engine
+	go run ./e2e/bench -binary $(BIN) -node-image "$$(e2e/node/node-image)" -out e2e/bench/RESULTS.md
 
 ## lint: the house rules that a machine can check
 .PHONY: lint
