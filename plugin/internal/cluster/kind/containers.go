@@ -166,6 +166,6 @@ func isFull(err error) bool {
 }
 
 func (e *Engine) fullError(err error) error {
-	return fail.Failed("the disk of %s is full: %w", e.Name, err).
+	return fail.Failed("the disk of %s is full", e.Name).WithDetail("%v", err).
 		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", e.Name)
 }

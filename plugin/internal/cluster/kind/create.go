@@ -129,12 +129,13 @@ func shortened(err error) error {
 	if run == nil {
 		return err
 	}
-	what, _, _ := strings.Cut(err.Error(), ": command \"")
-	if strings.HasPrefix(what, "command \"") {
-		what = run.Command[0] + " failed"
-	}
+	reason := run.Inner.Error()
 	if last := lastLines(string(run.Output), 1); len(last) > 0 {
-		return errors.New(what + ": " + strings.TrimPrefix(last[0], "docker: "))
+		reason = strings.TrimPrefix(strings.TrimPrefix(last[0], "docker: "), "ctr: ")
 	}
-	return errors.New(what + ": " + run.Inner.Error())
+	what, _, found := strings.Cut(err.Error(), ": command \"")
+	if !found {
+		return errors.New(reason)
+	}
+	return errors.New(what + ": " + reason)
 }

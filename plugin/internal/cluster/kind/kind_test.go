@@ -164,8 +164,9 @@ func TestCreateIsExplained(t *testing.T) {
 		hasDetails bool
 	}{
 		"disk full": {
-			err:  run("docker: Error response from daemon: mkdir /var/lib/docker/overlay2/x: no space left on device.\n"),
-			want: "the disk of docker is full: failed to create cluster: Error response from daemon: mkdir", fix: "docker system df",
+			hasDetails: true,
+			err:        run("docker: Error response from daemon: mkdir /var/lib/docker/overlay2/x: no space left on device.\n"),
+			want:       "the disk of docker is full", fix: "docker system df",
 		},
 		"anything": {
 			err:  run("one\ntwo\n\nError: cgroup: no such thing\n"),
@@ -232,5 +233,20 @@ func TestConfig(t *testing.T) {
 	mapping := u.config().Nodes[0].ExtraPortMappings[0]
 	if mapping.ListenAddress != "127.0.0.1" || mapping.HostPort != 81 || mapping.ContainerPort != nodePort || u.config().Nodes[0].Image != "x" {
 		t.Errorf("config() = %+v", u.config())
+	}
+}
+
+func TestInFull(t *testing.T) {
+	t.Parallel()
+	for ref, want := range map[string]string{
+		"nginx":                      "docker.io/library/nginx:latest",
+		"tlsgw/x:1":                  "docker.io/tlsgw/x:1",
+		"docker.io/library/nginx:1":  "docker.io/library/nginx:1",
+		"ghcr.io/tlsgw/x:1":          "ghcr.io/tlsgw/x:1",
+		"tlsgw.dev/kubectl-tlsgw:01": "tlsgw.dev/kubectl-tlsgw:01",
+	} {
+		if got := inFull(ref); got != want {
+			t.Errorf("inFull(%s) = %s, want %s", ref, got, want)
+		}
 	}
 }

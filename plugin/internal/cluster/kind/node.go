@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
@@ -175,8 +176,8 @@ func (u *up) programName() string {
 // nodeHas tells whether the node has an image of that name. The names of
 // images that are made here change with their contents.
 func (u *up) nodeHas(ctx context.Context, ref string) (bool, error) {
-	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+ref)
-	return strings.TrimSpace(out) == ref, err
+	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+inFull(ref))
+	return strings.TrimSpace(out) == inFull(ref), err
 }
 
 // load streams an archive into the node.
@@ -206,14 +207,10 @@ func (u *up) load(ctx context.Context, write func(context.Context, io.Writer) er
 	return fmt.Errorf("load image %s into %s: %w", u.imageRef, u.node, shortened(err))
 }
 
-// pullIntoNode has the node pull the image that was given. A node without the
-// tool for it pulls it when the pod starts.
+// pullIntoNode has the node pull the image that was given.
 func (u *up) pullIntoNode(ctx context.Context) error {
-	if _, err := u.nodeRun(ctx, "which", "crictl"); err != nil {
-		return ctx.Err()
-	}
 	u.steps.Detail("pulling")
-	_, err := u.nodeRun(ctx, "crictl", "pull", u.imageRef)
+	_, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "pull", "--hosts-dir=/etc/containerd/certs.d", inFull(u.imageRef))
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
@@ -221,11 +218,38 @@ func (u *up) pullIntoNode(ctx context.Context) error {
 		return u.nodeFull(shortened(err))
 	}
 	return fail.Failed("the node cannot pull --image %s: %w", u.imageRef, shortened(err)).
-		WithFix("check the name, bring it to %s (%[1]s pull %s), or leave out --image", u.engine.Name, u.imageRef)
+		WithFix("check the name, bring it here (%s pull %s), or leave out --image", u.engine.Name, u.imageRef)
+}
+
+// removeOldImages takes away the images of controllers that ran before: none of
+// them is ever run again, and the node has no other way to lose them.
+func (u *up) removeOldImages(ctx context.Context) {
+	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name~="+image.Repository+":")
+	if err != nil {
+		return // they only take room
+	}
+	old := []string{"--namespace=k8s.io", "images", "remove"}
+	for ref := range strings.FieldsSeq(out) {
+		if ref != inFull(u.imageRef) {
+			old = append(old, ref)
+		}
+	}
+	if len(old) > 3 {
+		_, _ = u.nodeRun(ctx, "ctr", old...) // likewise
+	}
+}
+
+// inFull is the name of an image as containerd has it.
+func inFull(ref string) string {
+	parsed, err := name.ParseReference(ref)
+	if err != nil { // it was checked when it was given
+		return ref
+	}
+	return strings.Replace(parsed.Name(), name.DefaultRegistry, "docker.io", 1)
 }
 
 func (u *up) nodeFull(err error) error {
-	return fail.Failed("the disk of the node %s is full: %w", u.node, err).
+	return fail.Failed("the disk of the node %s is full", u.node).WithDetail("%v", err).
 		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", u.engine.Name)
 }
 

@@ -216,7 +216,13 @@ func (u *up) waitController(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	return installation.WaitReady(ctx, u.clients, u.steps.Detail)
+	if err := installation.WaitReady(ctx, u.clients, u.steps.Detail); err != nil {
+		return err
+	}
+	if u.found && u.changed {
+		u.removeOldImages(ctx)
+	}
+	return nil
 }
 
 // waitGateway waits until Envoy runs the Gateway, and answers on the port of

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/gateway-api/pkg/consts"
 
@@ -92,6 +93,9 @@ func (u *up) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if u.Image != "" {
+		if _, err := name.ParseReference(u.Image); err != nil {
+			return fail.Usage("--image %s is no image: %w", u.Image, err).WithFix("write it as REGISTRY/REPOSITORY:TAG, or leave out --image")
+		}
 		return nil
 	}
 	return u.driver.Program.Check(u.LinuxBinary, u.engine.arch)
@@ -220,8 +224,12 @@ func (u *up) step(ctx context.Context, title string, run func(context.Context) (
 
 // fill puts everything into the cluster, and waits until it works.
 func (u *up) fill(ctx context.Context, w *work, program *part) error {
-	install := w.begin(ctx, u.install, program)
 	load := w.begin(ctx, u.loadImage, program)
+	before := program
+	if u.found { // a controller that runs is replaced by one that will
+		before = load
+	}
+	install := w.begin(ctx, u.install, before)
 	route := w.begin(ctx, u.ensureGateway, install)
 	steps := []struct {
 		title string
@@ -240,6 +248,9 @@ func (u *up) fill(ctx context.Context, w *work, program *part) error {
 			part  *part
 			wait  func(context.Context) error
 		}{u.sampleTitle(), serve, u.waitSample})
+	}
+	if u.found {
+		steps[0], steps[1] = steps[1], steps[0]
 	}
 	for _, s := range steps {
 		err := u.step(ctx, s.title, func(ctx context.Context) (cluster.Done, error) {
