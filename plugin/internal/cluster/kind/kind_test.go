@@ -250,3 +250,19 @@ func TestInFull(t *testing.T) {
 		}
 	}
 }
+
+func TestOldImages(t *testing.T) {
+	t.Parallel()
+	const listed = `REF TYPE DIGEST SIZE PLATFORMS LABELS
+docker.io/library/nginx:stable  application/vnd.oci.image.manifest.v1+json sha256:1 10 MiB linux/amd64 -
+import-2026-11-24@sha256:2 application/vnd.oci.image.manifest.v1+json sha256:2 60 MiB linux/amd64 -
+import-2026-11-24@sha256:3 application/vnd.oci.image.manifest.v1+json sha256:3 60 MiB linux/amd64 -
+sha256:22 application/vnd.oci.image.manifest.v1+json sha256:2 60 MiB linux/amd64 -
+tlsgw.dev/kubectl-tlsgw:02 application/vnd.oci.image.manifest.v1+json sha256:2 60 MiB linux/amd64 -
+tlsgw.dev/kubectl-tlsgw:03 application/vnd.oci.image.manifest.v1+json sha256:3 60 MiB linux/amd64 -
+`
+	want := []string{"import-2026-11-24@sha256:2", "sha256:22", "tlsgw.dev/kubectl-tlsgw:02"}
+	if diff := cmp.Diff(want, oldImages(listed, "tlsgw.dev/kubectl-tlsgw:03")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

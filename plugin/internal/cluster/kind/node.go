@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,19 +225,39 @@ func (u *up) pullIntoNode(ctx context.Context) error {
 // removeOldImages takes away the images of controllers that ran before: none of
 // them is ever run again, and the node has no other way to lose them.
 func (u *up) removeOldImages(ctx context.Context) {
-	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name~="+image.Repository+":")
+	listed, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list")
 	if err != nil {
 		return // they only take room
 	}
-	old := []string{"--namespace=k8s.io", "images", "remove"}
-	for ref := range strings.FieldsSeq(out) {
-		if ref != inFull(u.imageRef) {
+	if old := oldImages(listed, inFull(u.imageRef)); len(old) > 0 {
+		_, _ = u.nodeRun(ctx, "ctr", append([]string{"--namespace=k8s.io", "images", "remove"}, old...)...) // likewise
+	}
+}
+
+// oldImages are all names, in what `ctr images list` prints, of images that
+// were made here, but those of the current one. An import and the kubelet give
+// an image further names: what counts is the digest.
+func oldImages(listed, current string) []string {
+	digests := map[string]string{}
+	for line := range strings.Lines(listed) {
+		if fields := strings.Fields(line); len(fields) > 2 { // REF TYPE DIGEST ...
+			digests[fields[0]] = fields[2]
+		}
+	}
+	doomed := map[string]bool{}
+	for ref, digest := range digests {
+		if strings.HasPrefix(ref, image.Repository+":") && digest != digests[current] {
+			doomed[digest] = true
+		}
+	}
+	var old []string
+	for ref, digest := range digests {
+		if doomed[digest] {
 			old = append(old, ref)
 		}
 	}
-	if len(old) > 3 {
-		_, _ = u.nodeRun(ctx, "ctr", old...) // likewise
-	}
+	slices.Sort(old)
+	return old
 }
 
 // inFull is the name of an image as containerd has it.
