@@ -99,7 +99,7 @@ func TestControllerPodDeleted(t *testing.T) {
 			if which == "follower" {
 				victim = pods[1-slices.Index(pods, leader)]
 			}
-			// Killed at once: nothing is handed over.
+			// Hardly any time to end: a second, instead of what a drain takes.
 			s.kubectl(t, "delete", "pod", victim, "-n", contract.SystemNamespace, "--grace-period=0", "--force")
 			s.changesLand(t)
 			s.rolledOut(t, contract.SystemNamespace, contract.ControllerDeployment)
