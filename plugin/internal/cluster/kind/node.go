@@ -177,7 +177,7 @@ func (u *up) programName() string {
 // nodeHas tells whether the node has an image of that name. The names of
 // images that are made here change with their contents.
 func (u *up) nodeHas(ctx context.Context, ref string) (bool, error) {
-	out, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+inFull(ref))
+	out, err := u.nodeImages(ctx, "list", "--quiet", "name=="+inFull(ref))
 	return strings.TrimSpace(out) == inFull(ref), err
 }
 
@@ -211,7 +211,7 @@ func (u *up) load(ctx context.Context, write func(context.Context, io.Writer) er
 // pullIntoNode has the node pull the image that was given.
 func (u *up) pullIntoNode(ctx context.Context) error {
 	u.steps.Detail("pulling")
-	_, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "pull", "--hosts-dir=/etc/containerd/certs.d", inFull(u.imageRef))
+	_, err := u.nodeImages(ctx, "pull", "--hosts-dir=/etc/containerd/certs.d", inFull(u.imageRef))
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
@@ -225,12 +225,12 @@ func (u *up) pullIntoNode(ctx context.Context) error {
 // removeOldImages takes away the images of controllers that ran before: none of
 // them is ever run again, and the node has no other way to lose them.
 func (u *up) removeOldImages(ctx context.Context) {
-	listed, err := u.nodeRun(ctx, "ctr", "--namespace=k8s.io", "images", "list")
+	listed, err := u.nodeImages(ctx, "list")
 	if err != nil {
 		return // they only take room
 	}
 	if old := oldImages(listed, inFull(u.imageRef)); len(old) > 0 {
-		_, _ = u.nodeRun(ctx, "ctr", append([]string{"--namespace=k8s.io", "images", "remove"}, old...)...) // likewise
+		_, _ = u.nodeImages(ctx, append([]string{"remove"}, old...)...) // likewise
 	}
 }
 
@@ -274,9 +274,10 @@ func (u *up) nodeFull(err error) error {
 		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", u.engine.Name)
 }
 
-// nodeRun runs a command in the node and returns what it prints.
-func (u *up) nodeRun(ctx context.Context, command string, args ...string) (string, error) {
-	out, err := kindexec.Output(u.node.CommandContext(ctx, command, args...))
+// nodeImages runs a command on the images that the kubelet of the node sees,
+// and returns what it prints.
+func (u *up) nodeImages(ctx context.Context, args ...string) (string, error) {
+	out, err := kindexec.Output(u.node.CommandContext(ctx, "ctr", append([]string{"--namespace=k8s.io", "images"}, args...)...))
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
