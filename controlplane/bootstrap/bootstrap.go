@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -228,15 +227,10 @@ func controllerCluster(o Options) (*clusterv3.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	discovery := clusterv3.Cluster_STRICT_DNS
-	if _, err := netip.ParseAddr(o.XDSHost); err == nil {
-		discovery = clusterv3.Cluster_STATIC
-	}
-	return &clusterv3.Cluster{
-		Name:                 xdsCluster,
-		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: discovery},
-		ConnectTimeout:       durationpb.New(connectTimeout),
-		TransportSocket:      tls,
+	cluster := &clusterv3.Cluster{
+		Name:            xdsCluster,
+		ConnectTimeout:  durationpb.New(connectTimeout),
+		TransportSocket: tls,
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol,
 		},
@@ -248,7 +242,8 @@ func controllerCluster(o Options) (*clusterv3.Cluster, error) {
 				}},
 			}}}},
 		},
-	}, nil
+	}
+	return cluster, discover(cluster, o.XDSHost)
 }
 
 func overloadLimits() (*overloadv3.OverloadManager, error) {
