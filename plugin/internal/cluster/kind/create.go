@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -36,16 +37,32 @@ func (u *up) create(ctx context.Context) error {
 	}()
 	select {
 	case err := <-result:
-		if err != nil && ctx.Err() == nil {
+		if !interrupted(ctx, err) {
 			return u.explainCreate(ctx, err)
 		}
-		return errors.Join(ctx.Err(), err)
+		result <- err
 	case <-ctx.Done():
-		if u.options.Retain {
-			return context.Cause(ctx)
-		}
-		return errors.Join(context.Cause(ctx), u.stopCreating(result))
 	}
+	if u.options.Retain {
+		return context.Cause(ctx)
+	}
+	return errors.Join(context.Cause(ctx), u.stopCreating(result))
+}
+
+// bySignal tells whether a command of the engine was ended by a signal.
+func bySignal(err error) bool {
+	if run := kindexec.RunErrorForError(err); run != nil {
+		err = run.Inner
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() < 0
+}
+
+// awaitEnd waits a moment for ctx to end.
+func awaitEnd(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopInterval)
+	defer cancel()
+	<-ctx.Done()
 }
 
 func (u *up) config() *v1alpha4.Cluster {
@@ -66,23 +83,38 @@ func (u *up) config() *v1alpha4.Cluster {
 
 const (
 	// stopInterval is how often a cluster in the making is taken away.
-	stopInterval = time.Second
+	stopInterval = 500 * time.Millisecond
 	// stopTimeout bounds the wait for kind to give up.
 	stopTimeout = 30 * time.Second
+	// lateTimeout is how long an engine may take to make a container for a
+	// client that was interrupted while it waited for it.
+	lateTimeout = 5 * time.Second
 )
 
 // stopCreating removes the containers until kind has given up making them, and
-// gives what it ends with.
-func (u *up) stopCreating(result <-chan error) error {
+// none comes late. It gives what kind ends with.
+func (u *up) stopCreating(result <-chan error) (ended error) {
 	timeout := time.NewTimer(stopTimeout)
 	defer timeout.Stop()
 	tick := time.NewTicker(stopInterval)
 	defer tick.Stop()
-	for {
-		_ = u.provider.Delete(u.name, u.dir.Path(kubeconfigFile)) // the last removal, which follows, counts
+	var late <-chan time.Time
+	for seen := false; ; {
+		node, err := u.findNode()
+		if node != nil {
+			// The last removal, which follows, counts.
+			_ = u.provider.Delete(u.name, u.dir.Path(kubeconfigFile))
+		}
+		seen = seen || node != nil
+		if late != nil && seen && node == nil && err == nil {
+			return ended
+		}
 		select {
-		case err := <-result:
-			return err
+		case ended = <-result:
+			result = nil
+			late = time.After(lateTimeout)
+		case <-late:
+			return ended
 		case <-timeout.C:
 			return errors.New("kind does not give up making the cluster")
 		case <-tick.C:
@@ -93,10 +125,12 @@ func (u *up) stopCreating(result <-chan error) error {
 // shownLines is how much of a command's output is shown.
 const shownLines = 8
 
-// explainCreate says why kind could not make a cluster.
+// explainCreate says why kind could not make a cluster; nil when it could.
 func (u *up) explainCreate(ctx context.Context, err error) error {
 	said := strings.ToLower(allOutput(err))
 	switch {
+	case err == nil:
+		return nil
 	case isFull(err):
 		return u.engine.fullError(shortened(err))
 	case strings.Contains(said, "port is already allocated"), strings.Contains(said, "address already in use"):
@@ -104,7 +138,7 @@ func (u *up) explainCreate(ctx context.Context, err error) error {
 	}
 	failure := fail.Failed("kind cannot make a cluster from %s: %w", u.NodeImage, shortened(err))
 	failure.Details = append(failure.Details, lastLines(allOutput(err), shownLines)...)
-	return failure.WithFix("kubectl tlsgw dev-up --retain    # then look: %s logs %s-control-plane", u.engine.Name, u.name)
+	return failure.WithFix("kubectl tlsgw dev-up --retain    # then look: %s logs %s", u.engine.Name, u.name+controlPlane)
 }
 
 // allOutput is what the command printed that made kind, or an engine, fail.

@@ -2,9 +2,7 @@ package kind
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
@@ -60,21 +58,8 @@ func (d *Driver) look(ctx context.Context, name string, logger log.Logger) (*pla
 		return p, err
 	}
 	p.provider = p.engine.provider(logger)
-	all, err := p.provider.ListNodes(name)
-	if err != nil {
-		return p, fmt.Errorf("list the containers of cluster %q: %w", name, shortened(err))
-	}
-	planes, err := nodeutils.ControlPlaneNodes(all)
-	if err != nil {
-		return p, fmt.Errorf("list the containers of cluster %q: %w", name, shortened(err))
-	}
-	switch {
-	case len(planes) > 0:
-		p.node = planes[0]
-	case len(all) > 0: // workers of somebody's
-		p.node = all[0]
-	default:
-		return p, nil
+	if p.node, err = p.findNode(); err != nil || p.node == nil {
+		return p, err
 	}
 	content, found, err := p.engine.read(ctx, p.node.String(), markFile)
 	if err != nil || !found {
@@ -120,16 +105,25 @@ func (p *place) writeMark(s settings) error {
 	return nil
 }
 
-// find refreshes node after the cluster was made.
-func (p *place) find() error {
+// findNode finds the container with the control plane, by its name; nil when
+// there is none. A cluster without one, which is not ours, is any of its
+// containers.
+func (p *place) findNode() (nodes.Node, error) {
 	all, err := p.provider.ListNodes(p.name)
-	if err == nil && len(all) == 0 {
-		err = errors.New("there is none")
-	}
 	if err != nil {
-		return fmt.Errorf("find the container of cluster %q: %w", p.name, shortened(err))
+		return nil, fmt.Errorf("list the containers of cluster %q: %w", p.name, shortened(err))
 	}
-	i := slices.IndexFunc(all, func(n nodes.Node) bool { role, err := n.Role(); return err == nil && role == "control-plane" })
-	p.node = all[max(i, 0)]
-	return nil
+	for _, node := range all {
+		if node.String() == p.name+controlPlane {
+			return node, nil
+		}
+	}
+	if len(all) > 0 {
+		return all[0], nil
+	}
+	return nil, nil
 }
+
+// controlPlane is what kind puts after the name of a cluster for that of its
+// container.
+const controlPlane = "-control-plane"

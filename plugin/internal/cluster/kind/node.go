@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -169,7 +170,7 @@ func (u *up) loadImage(ctx context.Context, p *part) error {
 
 func (u *up) programName() string {
 	if u.LinuxBinary != "" {
-		return u.LinuxBinary
+		return filepath.Base(u.LinuxBinary)
 	}
 	return "this binary"
 }

@@ -55,6 +55,9 @@ func (d *Driver) Up(ctx context.Context, options cluster.Options, steps *cluster
 	defer release()
 	u := &up{driver: d, options: options, steps: steps}
 	if err := u.prepare(ctx); err != nil {
+		if interrupted(ctx, err) {
+			err = errInterrupted()
+		}
 		return cluster.Summary{}, withOutcome(err, "nothing was changed")
 	}
 	if err := u.run(ctx); err != nil {
@@ -200,8 +203,12 @@ func (u *up) make(ctx context.Context) error {
 
 // remember writes the settings where a later run looks for them.
 func (u *up) remember() error {
-	if err := u.find(); err != nil {
+	var err error
+	if u.node, err = u.findNode(); err != nil {
 		return err
+	}
+	if u.node == nil {
+		return fail.Failed("the container of cluster %q is gone", u.name)
 	}
 	u.Marked = true
 	if err := u.writeMark(u.settings); err != nil {
@@ -272,6 +279,17 @@ func (u *up) fill(ctx context.Context, w *work, program *part) error {
 	return nil
 }
 
+// interrupted tells whether ctx has ended, or is about to: Ctrl-C reaches the
+// engine's commands too, and may end them first.
+func interrupted(ctx context.Context, err error) bool {
+	if bySignal(err) {
+		awaitEnd(ctx)
+	}
+	return ctx.Err() != nil
+}
+
+func errInterrupted() error { return fail.Failed("interrupted") }
+
 const (
 	cleanUpTimeout = 60 * time.Second
 	kept           = "kubectl tlsgw dev-down removes it all"
@@ -280,8 +298,8 @@ const (
 // giveUp cleans up after a cluster that could not be made. One that was there
 // before is left as it is.
 func (u *up) giveUp(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		err = fail.Failed("interrupted")
+	if interrupted(ctx, err) {
+		err = errInterrupted()
 	}
 	switch {
 	case !u.found && !u.made:
