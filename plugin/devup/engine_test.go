@@ -63,6 +63,7 @@ func (m *machine) kindArgs(t *testing.T, name string, args ...string) []string {
 	}, args...)
 }
 
+//nolint:tparallel // its parts happen one after the other: they check what is left
 func TestEngineRefusals(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -108,7 +109,7 @@ func TestEngineRefusals(t *testing.T) {
 		},
 	}
 	for test, tt := range tests {
-		t.Run(test, func(t *testing.T) { // one after the other: they check what is left
+		t.Run(test, func(t *testing.T) {
 			mine := *m
 			mine.env = map[string]string{}
 			for k, v := range m.env {
@@ -138,8 +139,7 @@ func TestEngineWithoutPermission(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Where nobody may go, unlike the test's own folders.
-	dir, err := os.MkdirTemp("", "tlsgw-nobody-")
+	dir, err := os.MkdirTemp("", "tlsgw-nobody-") //nolint:usetesting // the test's own are below a folder that is root's alone
 	if err != nil {
 		t.Fatal(err)
 	}
