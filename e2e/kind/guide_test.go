@@ -104,6 +104,7 @@ func TestGuideInCluster(t *testing.T) {
 // 200, and the statistics grow.
 func (s *suite) guideWorks(t *testing.T, kind, reason string) {
 	t.Helper()
+	s.oneProxy(t)
 	admin := s.forwardTo(t, contract.DevGatewayNamespace, "deploy/http", "19000")
 	before := s.guideStats(t, admin)
 	s.applyGuide(t, strings.ToLower(kind), "httproute")

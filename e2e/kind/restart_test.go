@@ -53,6 +53,16 @@ func (s *suite) pods(t *testing.T, namespace, selector string) []string {
 	return names
 }
 
+// oneProxy waits until the proxies that were replaced have gone: what is read
+// through the Deployment is else of one of them, and later of another.
+func (s *suite) oneProxy(t *testing.T) {
+	t.Helper()
+	poll.Until(t, slow, "one proxy", func() (bool, string) {
+		now := s.kubectl(t, "get", "pods", "-n", contract.DevGatewayNamespace, "-l", proxies, "-o", "name")
+		return len(strings.Fields(now)) == 1, now
+	})
+}
+
 const (
 	proxies     = "gateway.networking.k8s.io/gateway-name=" + contract.DevGatewayName
 	controllers = "app.kubernetes.io/name=" + contract.ControllerDeployment

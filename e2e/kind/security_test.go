@@ -146,6 +146,7 @@ func TestAuthorityReplaced(t *testing.T) {
 func (s *suite) wantConnected(t *testing.T) {
 	t.Helper()
 	const state = "control_plane.connected_state"
+	s.oneProxy(t)
 	admin := s.forwardTo(t, contract.DevGatewayNamespace, "deploy/"+contract.DevGatewayName, ":19000")
 	poll.Until(t, slow, "the proxy is connected", func() (bool, string) {
 		found, err := admin.stats(t.Context(), "^control_plane.connected_state$")
