@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 	here, err := d.look(ctx, name, detailLogger{steps})
 	switch {
 	case err != nil && here.stored:
-		return true, withOutcome(err, "nothing was changed: the dev cluster is there as long as its engine does not answer")
+		return true, fail.As(err).WithFix("start %s, then: kubectl tlsgw dev-down --name %s", cmp.Or(here.settings.Engine, "it"), name).
+			WithOutcome("nothing was changed: only its engine can remove the dev cluster")
 	case err != nil:
 		return false, err
 	case here.node != nil && !here.ours():
