@@ -4,7 +4,51 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 )
+
+// Discovery tells how a cluster learns its endpoints.
+type Discovery uint8
+
+// The ways to learn endpoints. With EDS, Endpoints is a resource of its own
+// under the cluster's name; otherwise it is part of the cluster.
+const (
+	DiscoverEDS Discovery = iota
+	DiscoverStatic
+	DiscoverDNS
+)
+
+// Cluster is one (backend, port, effective TLS settings). It is immutable: a
+// change of anything but EDS endpoints and secret contents gives another Name,
+// so that Envoy warms the new cluster before any route moves to it.
+type Cluster struct {
+	// Name is StatName, "~" and a hash of the settings; SetName makes it.
+	Name string
+	// StatName is the name in statistics; it outlives a change of settings.
+	StatName string
+	// Origin are the backend and the policies that shaped the cluster: whose
+	// status a rejection by Envoy reaches.
+	Origin []Ref
+
+	Discovery Discovery
+	// Endpoints, sorted.
+	Endpoints []Endpoint
+	// HTTP2 speaks HTTP/2 by prior knowledge, or by ALPN under TLS.
+	HTTP2 bool
+	// ConnectTimeout; zero means 5 s.
+	ConnectTimeout time.Duration
+	// TLS is nil only where no policy targets the backend.
+	TLS *UpstreamTLS
+}
+
+// Endpoint is an address of a backend.
+type Endpoint struct {
+	// Host is an IP address, or a DNS name with DiscoverDNS.
+	Host string
+	Port uint16
+	// Draining endpoints are terminating but still serve.
+	Draining bool
+}
 
 // NameSeparator stands between a cluster's StatName and the hash of its
 // settings. It occurs in no Kubernetes name.
