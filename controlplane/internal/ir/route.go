@@ -1,22 +1,53 @@
 package ir
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Route is one match and what to do with it.
 type Route struct {
-	// Name says where it comes from: "NAMESPACE/NAME/rule/R/match/M".
+	// Name says where it comes from: see RouteName.
 	Name  string
 	Match Match
 	// Exactly one of Redirect, Forward and Status is set; Status answers with
 	// that HTTP status and nothing else.
 	Redirect *Redirect
 	Forward  *Forward
-	Status   int
+	Status   int `json:",omitempty"`
 	// CORS answers for other origins; nil does not.
 	CORS *CORS
 
 	RequestHeaders  HeaderMods
 	ResponseHeaders HeaderMods
+}
+
+// usual is the kind of routes whose names do not say it.
+const usual = "HTTPRoute"
+
+// RouteName names a match of a rule of an object: "NAMESPACE/NAME/rule/R/match/M",
+// with "KIND:" before it where the kind is not HTTPRoute.
+func RouteName(owner Ref, rule, match int) string {
+	name := fmt.Sprintf("%s/rule/%d/match/%d", owner.Name, rule, match)
+	if owner.Kind != usual {
+		name = owner.Kind + ":" + name
+	}
+	return name
+}
+
+// RouteOwner gives the kind and the name of the object that RouteName was made
+// of.
+func RouteOwner(route string) (kind string, name Name, ok bool) {
+	kind, rest, found := strings.Cut(route, ":")
+	if !found {
+		kind, rest = usual, route
+	}
+	parts := strings.SplitN(rest, "/", 3)
+	if len(parts) < 3 {
+		return "", Name{}, false
+	}
+	return kind, Name{Namespace: parts[0], Name: parts[1]}, true
 }
 
 // MatchType tells how a value is compared.

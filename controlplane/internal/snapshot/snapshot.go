@@ -22,7 +22,10 @@ import (
 type Snapshot struct {
 	GatewayClasses        []*gatewayv1.GatewayClass
 	Gateways              []*gatewayv1.Gateway
+	ListenerSets          []*gatewayv1.ListenerSet
 	HTTPRoutes            []*gatewayv1.HTTPRoute
+	GRPCRoutes            []*gatewayv1.GRPCRoute
+	TLSRoutes             []*gatewayv1.TLSRoute
 	ReferenceGrants       []*gatewayv1.ReferenceGrant
 	BackendTLSPolicies    []*gatewayv1.BackendTLSPolicy
 	Backends              []*v1alpha1.Backend
@@ -54,8 +57,14 @@ func (s *Snapshot) add(object client.Object) bool {
 		s.GatewayClasses = append(s.GatewayClasses, o)
 	case *gatewayv1.Gateway:
 		s.Gateways = append(s.Gateways, o)
+	case *gatewayv1.ListenerSet:
+		s.ListenerSets = append(s.ListenerSets, o)
 	case *gatewayv1.HTTPRoute:
 		s.HTTPRoutes = append(s.HTTPRoutes, o)
+	case *gatewayv1.GRPCRoute:
+		s.GRPCRoutes = append(s.GRPCRoutes, o)
+	case *gatewayv1.TLSRoute:
+		s.TLSRoutes = append(s.TLSRoutes, o)
 	case *gatewayv1.ReferenceGrant:
 		s.ReferenceGrants = append(s.ReferenceGrants, o)
 	case *gatewayv1.BackendTLSPolicy:
@@ -85,7 +94,10 @@ func (s *Snapshot) add(object client.Object) bool {
 func (s *Snapshot) sort() {
 	sortByName(s.GatewayClasses)
 	sortByName(s.Gateways)
+	sortByName(s.ListenerSets)
 	sortByName(s.HTTPRoutes)
+	sortByName(s.GRPCRoutes)
+	sortByName(s.TLSRoutes)
 	sortByName(s.ReferenceGrants)
 	sortByName(s.BackendTLSPolicies)
 	sortByName(s.Backends)

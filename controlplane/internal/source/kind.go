@@ -28,6 +28,9 @@ type kind struct {
 	options cache.ByObject
 	// status: the controller writes the status of this kind.
 	status bool
+	// optional: the controller does without where the API server does not serve
+	// this kind.
+	optional bool
 	// decides: this kind decides whether a policy targets a backend.
 	decides bool
 	// fill sorts the store's objects and returns what puts them in a snapshot.
@@ -76,8 +79,14 @@ func kinds() []*kind {
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.GatewayClass { return &s.GatewayClasses })},
 		{object: &gatewayv1.Gateway{}, options: everything, status: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.Gateway { return &s.Gateways })},
+		{object: &gatewayv1.ListenerSet{}, options: everything, status: true, optional: true,
+			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.ListenerSet { return &s.ListenerSets })},
 		{object: &gatewayv1.HTTPRoute{}, options: everything, status: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.HTTPRoute { return &s.HTTPRoutes })},
+		{object: &gatewayv1.GRPCRoute{}, options: everything, status: true, optional: true,
+			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.GRPCRoute { return &s.GRPCRoutes })},
+		{object: &gatewayv1.TLSRoute{}, options: everything, status: true, optional: true,
+			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.TLSRoute { return &s.TLSRoutes })},
 		{object: &gatewayv1.ReferenceGrant{}, options: everything,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.ReferenceGrant { return &s.ReferenceGrants })},
 		{object: &gatewayv1.BackendTLSPolicy{}, options: everything, status: true, decides: true,

@@ -32,7 +32,8 @@ func (e *MissingError) any(group string) bool {
 	return slices.ContainsFunc(e.CRDs, func(crd string) bool { return strings.Contains(crd, group+" ") })
 }
 
-// served resolves every kind to the resource that the API server serves.
+// served resolves every kind to the resource that the API server serves. It
+// leaves out optional kinds that the API server does not serve.
 func served(mapper meta.RESTMapper, scheme *runtime.Scheme) ([]*kind, error) {
 	var found []*kind
 	missing := &MissingError{}
@@ -43,6 +44,7 @@ func served(mapper meta.RESTMapper, scheme *runtime.Scheme) ([]*kind, error) {
 			err = k.resolve(mapper, scheme)
 		}
 		switch {
+		case meta.IsNoMatchError(err) && k.optional:
 		case meta.IsNoMatchError(err):
 			missing.CRDs = append(missing.CRDs, k.name)
 		case err != nil:

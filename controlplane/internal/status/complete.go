@@ -146,9 +146,8 @@ func origins(g *ir.Gateway, rejection Rejection) []ir.Ref {
 			}
 		}
 	case PartRoute:
-		if namespace, rest, ok := strings.Cut(rejection.Name, "/"); ok {
-			name, _, _ := strings.Cut(rest, "/")
-			refs = append(refs, ir.Ref{Group: gatewayv1.GroupName, Kind: routeKind, Name: ir.Name{Namespace: namespace, Name: name}})
+		if kind, name, ok := ir.RouteOwner(rejection.Name); ok {
+			refs = append(refs, ir.Ref{Group: gatewayv1.GroupName, Kind: kind, Name: name})
 		}
 	case PartListener, PartRouteConfig, PartUnknown:
 		// Many objects share these: the Gateway says it.

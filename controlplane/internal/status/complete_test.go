@@ -116,7 +116,7 @@ func TestBlame(t *testing.T) {
 	t.Parallel()
 	policy := ir.Ref{Group: gatewayGroup, Kind: backendTLSPolicyKind, Name: ir.Name{Namespace: "a", Name: "p"}}
 	backend := ir.Ref{Group: "gateway.kgateway.dev", Kind: backendKind, Name: ir.Name{Namespace: "a", Name: "b"}}
-	route := ir.Ref{Group: gatewayGroup, Kind: routeKind, Name: ir.Name{Namespace: "a", Name: "r"}}
+	route := ir.Ref{Group: gatewayGroup, Kind: httpRouteKind, Name: ir.Name{Namespace: "a", Name: "r"}}
 	namespace, good := "infra", []ir.Condition{accepted(ir.True, "fine")}
 	here := ir.ParentRef{Namespace: &namespace, Name: "http"}
 	elsewhere := ir.ParentRef{Namespace: &namespace, Name: "other"}

@@ -28,6 +28,10 @@ func Fill(object client.Object, wanted Object, controllerName string, now time.T
 		fillIn(w.status, func(s gatewayv1.GatewayStatus) { o.Status = s })
 	case *gatewayv1.HTTPRoute:
 		fillIn(w.status, func(s gatewayv1.RouteStatus) { o.Status.RouteStatus = s })
+	case *gatewayv1.GRPCRoute:
+		fillIn(w.status, func(s gatewayv1.RouteStatus) { o.Status.RouteStatus = s })
+	case *gatewayv1.TLSRoute:
+		fillIn(w.status, func(s gatewayv1.RouteStatus) { o.Status.RouteStatus = s })
 	case *gatewayv1.BackendTLSPolicy:
 		fillIn(w.status, func(s gatewayv1.PolicyStatus) { o.Status = s })
 	case *v1alpha1.BackendConfigPolicy:

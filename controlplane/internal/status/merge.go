@@ -49,6 +49,12 @@ func (m merger) merge(object client.Object, wanted *Object) (write, bool) {
 	case *gatewayv1.HTTPRoute:
 		w.method = types.MergePatchType
 		w.status, changed = m.route(o.Status.RouteStatus, wanted)
+	case *gatewayv1.GRPCRoute:
+		w.method = types.MergePatchType
+		w.status, changed = m.route(o.Status.RouteStatus, wanted)
+	case *gatewayv1.TLSRoute:
+		w.method = types.MergePatchType
+		w.status, changed = m.route(o.Status.RouteStatus, wanted)
 	case *gatewayv1.BackendTLSPolicy:
 		w.method = types.MergePatchType
 		w.status, changed = m.policy(o.Status, wanted)
@@ -84,8 +90,14 @@ func RefOf(object client.Object) (ir.Ref, bool) {
 		ref.Kind = gatewayClassKind
 	case *gatewayv1.Gateway:
 		ref.Kind = gatewayKind
+	case *gatewayv1.ListenerSet:
+		ref.Kind = listenerSetKind
 	case *gatewayv1.HTTPRoute:
-		ref.Kind = routeKind
+		ref.Kind = httpRouteKind
+	case *gatewayv1.GRPCRoute:
+		ref.Kind = grpcRouteKind
+	case *gatewayv1.TLSRoute:
+		ref.Kind = tlsRouteKind
 	case *gatewayv1.BackendTLSPolicy:
 		ref.Kind = backendTLSPolicyKind
 	case *v1alpha1.Backend:

@@ -12,7 +12,10 @@ import (
 const (
 	gatewayClassKind        = "GatewayClass"
 	gatewayKind             = "Gateway"
-	routeKind               = "HTTPRoute"
+	listenerSetKind         = "ListenerSet"
+	httpRouteKind           = "HTTPRoute"
+	grpcRouteKind           = "GRPCRoute"
+	tlsRouteKind            = "TLSRoute"
 	backendTLSPolicyKind    = "BackendTLSPolicy"
 	backendKind             = v1alpha1.KindBackend
 	backendConfigPolicyKind = v1alpha1.KindBackendConfigPolicy

@@ -258,7 +258,16 @@ func eachObject(s *snapshot.Snapshot, f func(client.Object)) {
 	for _, o := range s.Gateways {
 		f(o)
 	}
+	for _, o := range s.ListenerSets {
+		f(o)
+	}
 	for _, o := range s.HTTPRoutes {
+		f(o)
+	}
+	for _, o := range s.GRPCRoutes {
+		f(o)
+	}
+	for _, o := range s.TLSRoutes {
 		f(o)
 	}
 	for _, o := range s.BackendTLSPolicies {

@@ -111,7 +111,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "httproutes"}, "r", fmt.Errorf("somebody else wrote"))
 	w, s := start(t, fmt.Errorf("the server is away"), conflict)
-	ref := ir.Ref{Group: gatewayv1.GroupName, Kind: routeKind, Name: ir.Name{Namespace: "a", Name: "r"}}
+	ref := ir.Ref{Group: gatewayv1.GroupName, Kind: httpRouteKind, Name: ir.Name{Namespace: "a", Name: "r"}}
 	w.Set([]Object{{ObjectStatus: ir.ObjectStatus{Ref: ref, Parents: []ir.ParentStatus{
 		{Parent: ir.ParentRef{Name: "new"}, Conditions: []ir.Condition{accepted(ir.True, "")}},
 	}}}}, &snapshot.Snapshot{})
@@ -165,7 +165,7 @@ func TestAFightSlowsDown(t *testing.T) {
 	t.Parallel()
 	w := New(Options{ControllerName: string(own), Clock: clock.RealClock{}, Log: testr.New(t)})
 	w.Set(nil, &snapshot.Snapshot{})
-	ref := ir.Ref{Group: gatewayv1.GroupName, Kind: routeKind, Name: ir.Name{Namespace: "a", Name: "r"}}
+	ref := ir.Ref{Group: gatewayv1.GroupName, Kind: httpRouteKind, Name: ir.Name{Namespace: "a", Name: "r"}}
 	route := &gatewayv1.HTTPRoute{}
 	route.Namespace, route.Name = "a", "r"
 	route.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: gatewayv1.ParentReference{Name: "old"}, ControllerName: own}}

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,7 +37,7 @@ type listener struct {
 
 // attachment is a route on a listener with the domains that both have.
 type attachment struct {
-	route   *httpRoute
+	route   *route
 	domains []string
 }
 
@@ -83,19 +84,7 @@ func (t *translation) setAllowedRoutes(namespace string, l *listener) {
 	if allowed == nil {
 		allowed = &gatewayv1.AllowedRoutes{}
 	}
-	l.kinds = []string{kindHTTPRoute}
-	for i, kind := range allowed.Kinds {
-		if deref(kind.Group, gatewayv1.GroupName) != gatewayv1.GroupName || kind.Kind != kindHTTPRoute {
-			l.unresolved = problemf(string(gatewayv1.ListenerReasonInvalidRouteKinds),
-				"allowedRoutes.kinds[%d]: %s is not supported by an %s listener: use %s", i, kind.Kind, l.spec.Protocol, kindHTTPRoute)
-		}
-	}
-	supported := func(k gatewayv1.RouteGroupKind) bool {
-		return deref(k.Group, gatewayv1.GroupName) == gatewayv1.GroupName && k.Kind == kindHTTPRoute
-	}
-	if len(allowed.Kinds) > 0 && !slices.ContainsFunc(allowed.Kinds, supported) {
-		l.kinds = nil
-	}
+	t.setKinds(allowed.Kinds, l)
 	from := gatewayv1.NamespacesFromSame
 	var selector *metav1.LabelSelector
 	if allowed.Namespaces != nil {
@@ -110,6 +99,36 @@ func (t *translation) setAllowedRoutes(namespace string, l *listener) {
 	case gatewayv1.NamespacesFromSelector:
 		t.setNamespaceSelector(selector, l)
 	case gatewayv1.NamespacesFromNone:
+	}
+}
+
+// setKinds reads which kinds of routes may attach: those of the protocol, or
+// the ones among them that the listener names.
+func (t *translation) setKinds(named []gatewayv1.RouteGroupKind, l *listener) {
+	supported := routeKinds(l.spec.Protocol)
+	if len(named) == 0 {
+		l.kinds = supported
+		return
+	}
+	for i, kind := range named {
+		if deref(kind.Group, gatewayv1.GroupName) != gatewayv1.GroupName || !slices.Contains(supported, string(kind.Kind)) {
+			l.unresolved = problemf(string(gatewayv1.ListenerReasonInvalidRouteKinds),
+				"allowedRoutes.kinds[%d]: %s is not supported by an %s listener: use %s", i, kind.Kind, l.spec.Protocol, strings.Join(supported, " or "))
+			continue
+		}
+		if !slices.Contains(l.kinds, string(kind.Kind)) {
+			l.kinds = append(l.kinds, string(kind.Kind))
+		}
+	}
+}
+
+// routeKinds are the kinds of routes that a listener of a protocol serves.
+func routeKinds(protocol gatewayv1.ProtocolType) []string {
+	switch protocol {
+	case gatewayv1.HTTPProtocolType, gatewayv1.HTTPSProtocolType:
+		return []string{kindHTTPRoute}
+	default:
+		return nil
 	}
 }
 
@@ -135,7 +154,7 @@ func (l *listener) allows(route ir.Ref) bool {
 }
 
 // attach binds a route once, however many parentRefs lead here.
-func (l *listener) attach(route *httpRoute, domains []string) {
+func (l *listener) attach(route *route, domains []string) {
 	if slices.ContainsFunc(l.attached, func(a *attachment) bool { return a.route == route }) {
 		return
 	}

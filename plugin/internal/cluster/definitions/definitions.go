@@ -96,8 +96,8 @@ func ensure(ctx context.Context, clients *kube.Clients, definition *apiextension
 // watched are the kinds that the controller waits for when it starts.
 func watched() []string {
 	return []string{
-		"gatewayclasses", "gateways", "httproutes", "referencegrants", "backendtlspolicies",
-		"backends", "backendconfigpolicies", "gatewayparameters", "gatewayparameters",
+		"gatewayclasses", "gateways", "listenersets", "httproutes", "grpcroutes", "tlsroutes",
+		"referencegrants", "backendtlspolicies", "backends", "backendconfigpolicies", "gatewayparameters",
 	}
 }
 
