@@ -256,26 +256,3 @@ func shortened(message string) string {
 	}
 	return string([]rune(message)[:troubleWidth-1]) + "…"
 }
-
-// hopeless says why a pod will not become ready without somebody's help: its
-// image has no valid name, or the registry does not give it out. It is empty
-// where waiting may help.
-func hopeless(pod *corev1.Pod) string {
-	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		waiting := status.State.Waiting
-		if waiting == nil {
-			continue
-		}
-		switch waiting.Reason {
-		case "InvalidImageName", "ErrImageNeverPull":
-			return reasoned(waiting.Reason, waiting.Message)
-		case "ErrImagePull", "ImagePullBackOff":
-			for _, final := range []string{"not found", "manifest unknown", "denied", "unauthorized"} {
-				if strings.Contains(strings.ToLower(waiting.Message), final) {
-					return reasoned(waiting.Reason, waiting.Message)
-				}
-			}
-		}
-	}
-	return ""
-}

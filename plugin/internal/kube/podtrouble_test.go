@@ -101,26 +101,6 @@ func TestNews(t *testing.T) {
 	}
 }
 
-func TestHopeless(t *testing.T) {
-	t.Parallel()
-	for message, c := range map[string]struct {
-		pod  *corev1.Pod
-		want bool
-	}{
-		"no such tag":   {podWith(waits("ErrImagePull", "failed to resolve reference: ghcr.io/x:y: not found", 0)), true},
-		"no permission": {podWith(waits("ImagePullBackOff", "pull access denied", 0)), true},
-		"no name":       {podWith(waits("InvalidImageName", "couldn't parse", 0)), true},
-		"not loaded":    {podWith(waits("ErrImageNeverPull", "", 0)), true},
-		"no network":    {podWith(waits("ErrImagePull", "dial tcp: i/o timeout", 0)), false},
-		"crashes":       {podWith(waits("CrashLoopBackOff", "not found", 0)), false},
-		"runs":          {podWith(corev1.ContainerStatus{}), false},
-	} {
-		if got := hopeless(c.pod); (got != "") != c.want {
-			t.Errorf("%s: %q", message, got)
-		}
-	}
-}
-
 // TestWarnings: the newest, each once, of that object only.
 func TestWarnings(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,14 +21,19 @@ const rolloutInterval = 300 * time.Millisecond
 // seen, and all of its replicas updated and available. What is seen meanwhile
 // is given to progress, which may be nil, when it changes. The error is a
 // fail.CodeFailed one with the lines of PodTrouble; it comes early where
-// waiting cannot help, as for an image that does not exist.
+// waiting cannot help, as for an image that does not exist, or whose registry
+// cannot be reached.
 func (c *Clients) WaitRollout(ctx context.Context, namespace, name string, progress func(seen string)) error {
 	tick := time.NewTicker(rolloutInterval)
 	defer tick.Stop()
 	last := "the object was not there"
 	deployment := &appsv1.Deployment{}
+	pods := newOutlook()
 	for {
 		seen, done, err := c.rolledOut(ctx, client.ObjectKey{Namespace: namespace, Name: name}, deployment)
+		if err == nil && !done && deployment.UID != "" {
+			err = pods.look(ctx, c, namespace, matchLabels(deployment))
+		}
 		switch {
 		case done:
 			return nil
@@ -62,19 +66,7 @@ func (c *Clients) rolledOut(ctx context.Context, key client.ObjectKey, deploymen
 		return err.Error(), false, nil // the API server may be back in a moment
 	}
 	seen, done = rolloutState(deployment)
-	if done {
-		return seen, true, nil
-	}
-	var pods corev1.PodList
-	if err := c.Client.List(ctx, &pods, client.InNamespace(key.Namespace), client.MatchingLabels(matchLabels(deployment))); err != nil {
-		return seen, false, nil //nolint:nilerr // without the pods the time-out has to do
-	}
-	for i := range pods.Items {
-		if reason := hopeless(&pods.Items[i]); reason != "" && pods.Items[i].DeletionTimestamp == nil {
-			return seen, false, fmt.Errorf("%s", shortened(reason))
-		}
-	}
-	return seen, false, nil
+	return seen, done, nil
 }
 
 // rolloutState tells whether a Deployment is rolled out, and what is seen.
@@ -102,6 +94,9 @@ func (c *Clients) rolloutTrouble(ctx context.Context, deployment *appsv1.Deploym
 		return failure
 	}
 	failure.Details = append(failure.Details, c.PodTrouble(ctx, deployment.Namespace, matchLabels(deployment))...)
+	if missing, ok := errors.AsType[*UnreachableError](failure.Err); ok {
+		return failure.WithFix("kind load docker-image %s    # in a kind cluster; else let its nodes reach the registry, or a mirror of it", missing.Image)
+	}
 	return failure.WithFix("kubectl describe deployment,pods -n %s -l %s", deployment.Namespace, labels.SelectorFromSet(matchLabels(deployment)))
 }
 

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,8 @@ type Condition func(object client.Object) (done bool, seen string)
 
 // Wait watches one object, which needs only its name and namespace, until
 // condition holds. When ctx ends first, the error says what was awaited and
-// what was last seen. On success object is as last seen.
+// what was last seen, or why waiting cannot help (see WhileHopeful). On success
+// object is as last seen.
 func (c *Clients) Wait(ctx context.Context, object client.Object, awaited string, condition Condition) error {
 	list, err := c.listFor(object)
 	if err != nil {
@@ -46,6 +48,9 @@ func (c *Clients) Wait(ctx context.Context, object client.Object, awaited string
 		}
 		select {
 		case <-ctx.Done():
+			if why, ok := errors.AsType[*hopelessError](context.Cause(ctx)); ok {
+				return fail.Failed("%s %s cannot be %s: %w", kindOf(c, object), client.ObjectKeyFromObject(object), awaited, why)
+			}
 			return fail.Failed("%s %s was not %s in time; last seen: %s",
 				kindOf(c, object), client.ObjectKeyFromObject(object), awaited, seen)
 		case <-time.After(rewatchPause):

@@ -233,14 +233,16 @@ func (u *up) waitGateway(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	hopeful, stop := u.clients.WhileHopeful(ctx, contract.DevGatewayNamespace, proxyLabels())
+	defer stop()
 	object := gateway.Dev()
-	err := u.clients.Wait(ctx, object, "programmed", func(o client.Object) (bool, string) {
+	err := u.clients.Wait(hopeful, object, "programmed", func(o client.Object) (bool, string) {
 		done, seen := gateway.Programmed(o)
 		u.steps.Detail(seen)
 		return done, seen
 	})
 	if err == nil {
-		err = u.waitProxies(ctx, object)
+		err = u.waitProxies(hopeful, object)
 	}
 	if err != nil {
 		return u.withPods(ctx, err)
@@ -259,6 +261,26 @@ func (u *up) waitGateway(ctx context.Context) error {
 // take to come about.
 const answerWithin = 60 * time.Second
 
+// proxyLabels are those of the pods of the dev Gateway.
+func proxyLabels() map[string]string {
+	return map[string]string{contract.LabelGatewayName: contract.DevGatewayName}
+}
+
+// withPreload says how an image comes to the node whose registry it cannot
+// reach. A new cluster has to outlive the failure for that.
+func (u *up) withPreload(err error) error {
+	missing, ok := errors.AsType[*kube.UnreachableError](err)
+	if !ok {
+		return err
+	}
+	const otherwise = `or let it reach a mirror; without any registry see "Without a container registry" in the README`
+	if u.found || u.options.Retain {
+		return fail.As(err).WithFix("kind load docker-image %s --name %s    # then dev-up again; %s", missing.Image, u.name, otherwise)
+	}
+	return fail.As(err).WithFix("kubectl tlsgw dev-up --driver kind --name %s --retain    # then kind load docker-image %s --name %[1]s, and dev-up again; %[3]s",
+		u.name, missing.Image, otherwise)
+}
+
 // withPods adds what is wrong with the proxies of the dev Gateway.
 func (u *up) withPods(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -267,7 +289,7 @@ func (u *up) withPods(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	failure := fail.As(err)
-	trouble := u.clients.PodTrouble(ctx, contract.DevGatewayNamespace, map[string]string{contract.LabelGatewayName: contract.DevGatewayName})
+	trouble := u.clients.PodTrouble(ctx, contract.DevGatewayNamespace, proxyLabels())
 	failure.Details = append(failure.Details, trouble...)
 	return failure
 }

@@ -270,7 +270,7 @@ func (u *up) fill(ctx context.Context, w *work, program *part) error {
 				return done, nil
 			}
 			done.Title = ""
-			return done, s.wait(ctx)
+			return done, u.withPreload(s.wait(ctx))
 		})
 		if err != nil {
 			return err
