@@ -149,8 +149,36 @@ kind: Gateway
 metadata: {name: http, namespace: %[1]s}
 spec:
   gatewayClassName: %[3]s
+  allowedListeners: {namespaces: {from: Same}}
   listeners:
-  - {name: http, protocol: HTTP, port: %[2]d, allowedRoutes: {namespaces: {from: All}}}`
+  - {name: http, protocol: HTTP, port: %[2]d, allowedRoutes: {namespaces: {from: All}}}
+  - {name: tls, protocol: TLS, port: 8443, tls: {mode: Passthrough}}`
+
+	// rightsRoutes are of the kinds that few use.
+	rightsRoutes = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: set, namespace: %[1]s}
+spec:
+  parentRef: {name: http}
+  listeners:
+  - {name: more, protocol: HTTP, port: 8082}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: grpc, namespace: %[1]s}
+spec:
+  parentRefs: [{name: http, sectionName: http}]
+  hostnames: [grpc.example.com]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: tls, namespace: %[1]s}
+spec:
+  parentRefs: [{name: http, sectionName: tls}]
+  hostnames: [tls.example.com]
+  rules:
+  - backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: %[2]s}]`
 
 	otherClass = `
 apiVersion: gateway.networking.k8s.io/v1
@@ -169,8 +197,9 @@ func (in *installation) live(t *testing.T) {
 	in.apply(t, backendManifest, "live", "two", 9000)
 	in.apply(t, configPolicyManifest, "live", "two", "/etc/ssl/certs/ca.crt")
 	in.apply(t, routeManifest, "live", "one", "live")
+	in.apply(t, rightsRoutes, "live", "one")
 	for kind, name := range map[string]string{
-		"Gateway": "http", "HTTPRoute": "one", "BackendTLSPolicy": "one",
+		"Gateway": "http", "ListenerSet": "set", "HTTPRoute": "one", "GRPCRoute": "grpc", "TLSRoute": "tls", "BackendTLSPolicy": "one",
 	} {
 		in.waitStatus(t, schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: kind}, "live", name)
 	}

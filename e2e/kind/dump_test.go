@@ -67,7 +67,7 @@ func (s *suite) dump(ctx context.Context, name string) {
 
 // dumpCommands are the arguments of kubectl by what they show.
 func dumpCommands() map[string]string {
-	const tlsgw = "gatewayclasses,gateways,httproutes,backendtlspolicies,backendconfigpolicies,backends,gatewayparameters"
+	const tlsgw = "gatewayclasses,gateways,listenersets,httproutes,grpcroutes,tlsroutes,backendtlspolicies,backendconfigpolicies,backends,gatewayparameters"
 	return map[string]string{
 		"all":            "get all,endpointslices,configmaps,leases,poddisruptionbudgets,networkpolicies -A -o wide",
 		"events":         "get events -A --sort-by=.lastTimestamp",
