@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -35,10 +36,25 @@ type Cluster struct {
 	Endpoints []Endpoint
 	// HTTP2 speaks HTTP/2 by prior knowledge, or by ALPN under TLS.
 	HTTP2 bool
-	// ConnectTimeout; zero means 5 s.
+	// ConnectTimeout; zero means 5 s. Connection's wins.
 	ConnectTimeout time.Duration
 	// TLS is nil only where no policy targets the backend.
 	TLS *UpstreamTLS
+	// Connection is nil where no policy says anything else.
+	Connection *Connection `json:",omitempty"`
+}
+
+// Protocols tells what the cluster speaks. Both: the handshake decides.
+func (c *Cluster) Protocols() (http1, http2 bool) {
+	http2 = c.HTTP2
+	if c.TLS != nil {
+		h2, h1 := slices.Contains(c.TLS.ALPN, "h2"), slices.Contains(c.TLS.ALPN, "http/1.1")
+		if h2 && h1 {
+			return true, true
+		}
+		http2 = http2 || h2
+	}
+	return !http2, http2
 }
 
 // Endpoint is an address of a backend.
@@ -48,6 +64,8 @@ type Endpoint struct {
 	Port uint16
 	// Draining endpoints are terminating but still serve.
 	Draining bool
+	// Zone is empty where it is not known.
+	Zone string `json:",omitempty"`
 }
 
 // NameSeparator stands between a cluster's StatName and the hash of its

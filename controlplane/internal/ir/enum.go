@@ -23,6 +23,11 @@ func (k SecretKind) MarshalText() ([]byte, error) {
 	return name(int(k), "TrustBundle", "KeyPair"), nil
 }
 
+// MarshalText gives the name.
+func (m BalanceMethod) MarshalText() ([]byte, error) {
+	return name(int(m), "LeastRequest", "RoundRobin", "RingHash", "Maglev", "Random"), nil
+}
+
 func name(value int, names ...string) []byte {
 	if value >= len(names) {
 		return []byte("unknown")

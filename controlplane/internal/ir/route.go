@@ -126,30 +126,32 @@ type Forward struct {
 // Mirror sends a copy of some requests to a cluster.
 type Mirror struct {
 	Cluster string
-	// Numerator of Denominator requests are copied.
+	// Numerator of Denominator requests are copied. The denominator is not zero,
+	// and no less than the numerator.
 	Numerator, Denominator uint32
 }
 
 // Retry says when an attempt is followed by another one.
 type Retry struct {
 	// Codes are the HTTP statuses of answers that are tried again. Connections
-	// that fail before a request was sent, and resets, always are.
+	// that cannot be made or break, and attempts that exceed PerTryTimeout,
+	// always are.
 	Codes []uint32
 	// Attempts after the first.
 	Attempts uint32
-	// Backoff is the least time between two; nil is the proxy's default.
+	// Backoff is the time between two attempts, on average: Envoy draws each
+	// one at random. Nil is the proxy's default.
 	Backoff *time.Duration
 }
 
 // CORS is what browsers are told of other origins (Fetch standard).
 type CORS struct {
-	// AllowOrigins are exact origins, "*", or patterns with "*" for a part of
-	// the host, as "https://*.example.com".
-	AllowOrigins     []string
-	AllowMethods     []string
-	AllowHeaders     []string
-	ExposeHeaders    []string
-	AllowCredentials bool
+	// AllowOrigins: any one must match the request's Origin. They have no Name.
+	AllowOrigins []ValueMatch
+	// AllowMethods and AllowHeaders are "*" alone, or names.
+	AllowMethods, AllowHeaders []string
+	ExposeHeaders              []string
+	AllowCredentials           bool
 	// MaxAge is in seconds; zero leaves it to the browser.
 	MaxAge int32
 }
