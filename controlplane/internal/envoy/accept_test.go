@@ -81,6 +81,11 @@ func renameForward(forward *ir.Forward, names map[string]string) {
 			forward.Clusters[i].Cluster = name
 		}
 	}
+	for i, mirror := range forward.Mirrors {
+		if name, ok := names[mirror.Cluster]; ok {
+			forward.Mirrors[i].Cluster = name
+		}
+	}
 }
 
 // startWithProxy runs a server and a proxy of the Gateway.

@@ -149,7 +149,17 @@ func brokenParts() map[string]brokenPart {
 			r.Match.PathType = ir.Exact
 			r.Forward.Path = &ir.PathRewrite{IsPrefix: true}
 		}),
-		"status": route("no redirect", func(r *ir.Route) { r.Forward, r.Redirect = nil, &ir.Redirect{StatusCode: 200} }),
+		"two actions":  route("exactly one", func(r *ir.Route) { r.Status = 421 }),
+		"fixed status": route("no final answer", func(r *ir.Route) { r.Forward, r.Status = nil, 100 }),
+		"CORS of a redirect": route("CORS needs", func(r *ir.Route) {
+			r.Forward, r.Redirect, r.CORS = nil, &ir.Redirect{}, &ir.CORS{}
+		}),
+		"CORS origin":    route("missing", func(r *ir.Route) { r.CORS = &ir.CORS{AllowOrigins: badRegex()} }),
+		"CORS header":    route("neither", func(r *ir.Route) { r.CORS = &ir.CORS{AllowHeaders: []string{"a\nb"}} }),
+		"mirror":         route("without a cluster", func(r *ir.Route) { r.Forward.Mirrors = []ir.Mirror{{Numerator: 1, Denominator: 1}} }),
+		"mirrored share": route("above the denominator", func(r *ir.Route) { r.Forward.Mirrors = []ir.Mirror{mirrorA(2, 1)} }),
+		"retried code":   route("no HTTP status", func(r *ir.Route) { r.Forward.Retry = &ir.Retry{Codes: []uint32{1}} }),
+		"status":         route("no redirect", func(r *ir.Route) { r.Forward, r.Redirect = nil, &ir.Redirect{StatusCode: 200} }),
 
 		"server name twice": {
 			damage: func(gw *ir.Gateway) { gw.Listeners[1].Chains[1].ServerNames = []string{"a.example"} },

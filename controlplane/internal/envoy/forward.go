@@ -30,6 +30,13 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 		}
 		action.PrefixRewrite, action.RegexRewrite = rewrite.prefix, rewrite.regex
 	}
+	var err error
+	if action.RetryPolicy, err = retryPolicy(forward); err != nil {
+		return err
+	}
+	if action.RequestMirrorPolicies, err = mirrorPolicies(forward.Mirrors); err != nil {
+		return err
+	}
 	used, err := usedClusters(forward)
 	if err != nil {
 		return err
@@ -47,15 +54,21 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 
 // requestTimeout is zero, which means no limit to Envoy, unless the route sets
 // one: Envoy's own default of 15 s would cut what Gateway API does not limit.
-// There are no retries yet, so an attempt is the whole request.
+// Without retries an attempt is the whole request.
 func requestTimeout(forward *ir.Forward) time.Duration {
-	var shortest time.Duration
-	for _, timeout := range []*time.Duration{forward.Timeout, forward.PerTryTimeout} {
-		if timeout != nil && *timeout > 0 && (shortest == 0 || *timeout < shortest) {
-			shortest = *timeout
-		}
+	total, attempt := limitOf(forward.Timeout), limitOf(forward.PerTryTimeout)
+	if forward.Retry == nil && attempt > 0 && (total == 0 || attempt < total) {
+		return attempt
 	}
-	return shortest
+	return total
+}
+
+// limitOf is zero for no limit.
+func limitOf(timeout *time.Duration) time.Duration {
+	if timeout == nil {
+		return 0
+	}
+	return max(*timeout, 0)
 }
 
 // streamIdleTimeout is how long Envoy lets a stream be silent by default.
@@ -66,6 +79,9 @@ const streamIdleTimeout = 5 * time.Minute
 // the default.
 func idleTimeout(forward *ir.Forward) *durationpb.Duration {
 	limit := requestTimeout(forward)
+	if forward.Retry != nil && limit == 0 {
+		limit = attempts(limitOf(forward.PerTryTimeout), forward.Retry)
+	}
 	isSet := forward.Timeout != nil || forward.PerTryTimeout != nil
 	if isSet && limit == 0 || limit > streamIdleTimeout {
 		return durationpb.New(limit)

@@ -7,7 +7,6 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -163,7 +162,7 @@ func (b *builder) downstreamTLS(t *ir.DownstreamTLS) (*corev3.TransportSocket, e
 // slashes and double slashes stay as the client wrote them, because Gateway
 // API compares paths as they are and backends may tell them apart.
 func httpConnectionManager(statPrefix, routes string) (*listenerv3.Filter_TypedConfig, error) {
-	router, err := packed(&routerv3.Router{})
+	filters, err := httpFilters()
 	if err != nil {
 		return nil, err
 	}
@@ -173,10 +172,7 @@ func httpConnectionManager(statPrefix, routes string) (*listenerv3.Filter_TypedC
 			ConfigSource:    adsSource(),
 			RouteConfigName: routes,
 		}},
-		HttpFilters: []*hcmv3.HttpFilter{{
-			Name:       "envoy.filters.http.router",
-			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: router},
-		}},
+		HttpFilters:                  filters,
 		UpgradeConfigs:               []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
 		UseRemoteAddress:             wrapperspb.Bool(true),
 		NormalizePath:                wrapperspb.Bool(true),

@@ -78,14 +78,19 @@ func buildRoute(route *ir.Route, domain string, tls bool) ([]*routev3.Route, err
 	if err := setRouteHeaders(out, route); err != nil {
 		return nil, err
 	}
+	if err := setCORS(out, route); err != nil {
+		return nil, err
+	}
 	routes := []*routev3.Route{out}
 	switch {
-	case route.Redirect != nil && route.Forward == nil:
+	case countSet(route.Redirect != nil, route.Forward != nil, route.Status != 0) != 1:
+		err = errors.New("exactly one of redirect, forward and status must be set")
+	case route.Redirect != nil:
 		routes, err = redirectRoutes(out, route, domain, tls)
-	case route.Forward != nil && route.Redirect == nil:
+	case route.Forward != nil:
 		err = setForward(out, route)
 	default:
-		err = errors.New("exactly one of redirect and forward must be set")
+		out.Action, err = fixedStatus(route.Status)
 	}
 	if err != nil {
 		return nil, err
@@ -96,6 +101,24 @@ func buildRoute(route *ir.Route, domain string, tls bool) ([]*routev3.Route, err
 		}
 	}
 	return routes, nil
+}
+
+func countSet(all ...bool) int {
+	count := 0
+	for _, isSet := range all {
+		if isSet {
+			count++
+		}
+	}
+	return count
+}
+
+// fixedStatus answers without a body.
+func fixedStatus(status int) (*routev3.Route_DirectResponse, error) {
+	if status < 200 || status > 599 {
+		return nil, fmt.Errorf("status %d is no final answer", status)
+	}
+	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: uint32(status)}}, nil
 }
 
 func internalError() *routev3.Route_DirectResponse {
