@@ -22,6 +22,8 @@ include e2e/assets/assets.mk
 include e2e/node/node.mk
 # The suite of the dev cluster of containers.
 include e2e/kind/kind.mk
+# Gateway API's conformance suite.
+include e2e/conformance/conformance.mk
 
 ## build: compile bin/kubectl-tlsgw
 .PHONY: build

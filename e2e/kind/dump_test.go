@@ -4,17 +4,17 @@ package kind
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/dump"
 )
 
 const (
@@ -42,20 +42,17 @@ func (s *suite) dump(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
 	parent := environment("E2E_ARTIFACTS", filepath.Join(os.TempDir(), "tlsgw-e2e-artifacts"))
-	folder, err := filepath.Abs(filepath.Join(parent, name))
-	if err == nil {
-		err = errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o700))
-	}
+	folder, err := dump.Folder(parent, name)
 	if err != nil {
-		log.Printf("keep the state of the cluster: %v", err)
+		log.Print(err)
 		return
 	}
 	if s.Cluster == nil {
 		return
 	}
-	for file, typed := range dumpCommands() {
+	for file, typed := range dump.Commands() {
 		ran := s.try(ctx, strings.Fields(typed)...)
-		keepFile(folder, file+".txt", "$ kubectl "+typed+"\n"+ran.Stdout+ran.Stderr)
+		dump.Keep(folder, file+".txt", "$ kubectl "+typed+"\n"+ran.Stdout+ran.Stderr)
 	}
 	s.dumpPods(ctx, folder)
 	s.dumpEnvoy(ctx, folder)
@@ -63,20 +60,6 @@ func (s *suite) dump(ctx context.Context, name string) {
 		log.Printf("keep the logs of the nodes: %v", err)
 	}
 	log.Printf("the state of the cluster is in %s", folder)
-}
-
-// dumpCommands are the arguments of kubectl by what they show.
-func dumpCommands() map[string]string {
-	const tlsgw = "gatewayclasses,gateways,listenersets,httproutes,grpcroutes,tlsroutes,backendtlspolicies,backendconfigpolicies,backends,gatewayparameters"
-	return map[string]string{
-		"all":            "get all,endpointslices,configmaps,leases,poddisruptionbudgets,networkpolicies -A -o wide",
-		"events":         "get events -A --sort-by=.lastTimestamp",
-		"gateway-api":    "get " + tlsgw + " -A -o yaml",
-		"describe-pods":  "describe pods -A",
-		"describe-nodes": "describe nodes",
-		"deployments":    "get deployments,services -A -o yaml",
-		"secrets":        "get secrets -A",
-	}
 }
 
 // dumpPods keeps the logs of all pods, and those of their containers before
@@ -91,9 +74,9 @@ func (s *suite) dumpPods(ctx context.Context, folder string) {
 		}
 		name := words[0] + "-" + words[1]
 		args := []string{"logs", "-n", words[0], words[1], "--all-containers", "--prefix", "--tail=2000"}
-		keepFile(folder, name+".log", s.try(ctx, args...).Stdout)
+		dump.Keep(folder, name+".log", s.try(ctx, args...).Stdout)
 		if before := s.try(ctx, append(args, "--previous")...); before.Code == 0 {
-			keepFile(folder, name+".previous.log", before.Stdout)
+			dump.Keep(folder, name+".previous.log", before.Stdout)
 		}
 	}
 }
@@ -117,7 +100,7 @@ func (s *suite) dumpEnvoy(ctx context.Context, folder string) {
 			if err != nil {
 				text = err.Error()
 			}
-			keepFile(folder, words[0]+"-"+words[1]+"-"+strings.TrimSuffix(page, "?include_eds")+".txt", text)
+			dump.Keep(folder, words[0]+"-"+words[1]+"-"+strings.TrimSuffix(page, "?include_eds")+".txt", text)
 		}
 		admin.stop()
 	}
@@ -136,35 +119,4 @@ func whole(ctx context.Context, url string) (string, error) {
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	return string(text), err
-}
-
-func keepFile(folder, name, text string) {
-	if err := os.WriteFile(filepath.Join(folder, name), []byte(withoutKeys(text)), 0o600); err != nil {
-		log.Printf("keep %s: %v", name, err)
-	}
-}
-
-// withoutKeys takes private keys out of a text: PEM, on several lines or with
-// escaped ends of lines, and what Envoy calls one.
-func withoutKeys(text string) string {
-	pem := regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
-	field := regexp.MustCompile(`("private_key": \{\s*"inline_(?:bytes|string)": ")[^"]*"`)
-	return field.ReplaceAllString(pem.ReplaceAllString(text, "[private key]"), `${1}[private key]"`)
-}
-
-func TestKeysAreTakenOut(t *testing.T) {
-	t.Parallel()
-	const secret = "c2VjcmV0"
-	for name, text := range map[string]string{
-		"PEM":       "a\n-----BEGIN EC PRIVATE KEY-----\n" + secret + "\n-----END EC PRIVATE KEY-----\nb",
-		"escaped":   `a "-----BEGIN PRIVATE KEY-----\n` + secret + `\n-----END PRIVATE KEY-----\n" b`,
-		"cut off":   "a b\n-----BEGIN PRIVATE KEY-----\n" + secret,
-		"of Envoy":  "a \"private_key\": {\n  \"inline_bytes\": \"" + secret + "\"\n} b",
-		"of Envoy2": `a "private_key": {"inline_string": "` + secret + `"} b`,
-	} {
-		got := withoutKeys(text)
-		if strings.Contains(got, secret) || !strings.Contains(got, "a") || !strings.Contains(got, "b") {
-			t.Errorf("%s: withoutKeys() = %q", name, got)
-		}
-	}
 }

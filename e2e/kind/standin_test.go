@@ -3,26 +3,19 @@
 package kind
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/image"
 )
 
 // site is the external host of the guide, image that of its stand-in.
@@ -108,7 +101,7 @@ func (s *suite) load(t *testing.T, reference, program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, err := imageOf(reference, content)
+	archive, err := image.Archive(content, reference)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,48 +114,4 @@ func (s *suite) load(t *testing.T, reference, program string) {
 			t.Fatalf("load %s into %s: %v", reference, node, err)
 		}
 	}
-}
-
-// imageOf makes an image archive with nothing but a program, which runs as
-// nobody.
-func imageOf(reference string, program []byte) ([]byte, error) {
-	tag, err := name.NewTag(reference)
-	if err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	var files bytes.Buffer
-	writer := tar.NewWriter(&files)
-	header := &tar.Header{Name: "program", Mode: 0o755, Size: int64(len(program)), Typeflag: tar.TypeReg}
-	if err := writer.WriteHeader(header); err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	if _, err := writer.Write(program); err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	if err := writer.Close(); err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files.Bytes())), nil })
-	if err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config = v1.Config{Entrypoint: []string{"/program"}, User: "65532:65532"}
-	if image, err = mutate.ConfigFile(image, config); err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	var archive bytes.Buffer
-	if err := tarball.Write(tag, image, &archive); err != nil {
-		return nil, fmt.Errorf("make image: %w", err)
-	}
-	return archive.Bytes(), nil
 }

@@ -1,0 +1,33 @@
+# The conformance suite of Gateway API makes a dev cluster of its own and takes it
+# away again; KEEP=1 leaves it for a look, and for the next run, which heals it with
+# the plugin as it is then. RUN picks tests by name (a regular expression), FEATURES
+# others than the GatewayClass says (all, core, or a list). CLEANUP=0 leaves what a
+# test has made. See reports/ for what it has to say.
+conformance_folder := $(dir $(lastword $(MAKEFILE_LIST)))
+
+# Compiled once for each version of the suite.
+CONFORMANCE := $(CACHE)/conformance-$(shell cat $(addprefix $(conformance_folder)suite/,go.sum suite_test.go) | sha256sum | cut -c1-12)
+
+conformance_run = $(GOTESTSUM) --format testname --raw-command -- go run ./$(conformance_folder) -binary $(BIN) \
+  -suite $(CONFORMANCE)/suite -echo $(CONFORMANCE)/echo-basic -module $(conformance_folder)suite \
+  -version "$$(git describe --tags --always --abbrev=12 --dirty)" -keep=$(if $(filter 1,$(KEEP)),true,false) \
+  -cleanup=$(if $(filter 0,$(CLEANUP)),false,true) -run '$(RUN)'
+
+## conformance: Gateway API's own suite, all that we say we support; needs a container engine
+.PHONY: conformance
+conformance: engine node-image build $(GOTESTSUM) $(CONFORMANCE)/suite $(CONFORMANCE)/echo-basic
+	$(conformance_run) -features '$(FEATURES)'
+
+## conformance-core: the part of it that is for core and for TLS to backends
+.PHONY: conformance-core
+conformance-core: FEATURES := core
+conformance-core: conformance
+
+$(CONFORMANCE)/suite: package := test -c
+$(CONFORMANCE)/echo-basic: package := build
+$(CONFORMANCE)/suite $(CONFORMANCE)/echo-basic:
+	@echo "building $(@F) of the conformance suite (once; kept in $(@D))"
+	@mkdir -p $(@D)
+	CGO_ENABLED=0 GOOS=linux go $(package) -C $(conformance_folder)suite -trimpath -ldflags '-s -w' -o $@.part \
+	  $(if $(filter suite,$(@F)),.,sigs.k8s.io/gateway-api/conformance/echo-basic)
+	mv $@.part $@
