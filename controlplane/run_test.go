@@ -135,6 +135,9 @@ func (w *world) everyKind(t *testing.T) {
 	}
 
 	eventually(t, w.cluster, &gatewayv1.GatewayClass{}, "", "tlsgw", func(o *gatewayv1.GatewayClass) error {
+		if !slices.Contains(o.Status.SupportedFeatures, gatewayv1.SupportedFeature{Name: "BackendTLSPolicySANValidation"}) {
+			return fmt.Errorf("features: %+v", o.Status.SupportedFeatures)
+		}
 		return isTrue(o.Generation, o.Status.Conditions, "Accepted")
 	})
 	eventually(t, w.cluster, &gatewayv1.Gateway{}, "infra", "http", func(o *gatewayv1.Gateway) error {

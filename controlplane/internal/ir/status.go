@@ -8,6 +8,8 @@ type ObjectStatus struct {
 	Generation int64
 	// Conditions of a GatewayClass, Gateway or Backend.
 	Conditions []Condition
+	// Features of Gateway API that a GatewayClass's controller serves, sorted.
+	Features []string `json:"-"`
 	// Listeners of a Gateway, in the order of its spec.
 	Listeners []ListenerStatus
 	// Parents of a route, in the order of its spec.parentRefs; only those

@@ -10,7 +10,7 @@ import (
 // object on every change, so it does without reflection.
 func (o Object) equal(p Object) bool {
 	return o.Ref == p.Ref && o.uid == p.uid && o.Generation == p.Generation && slices.Equal(o.Addresses, p.Addresses) && o.KeepProgrammed == p.KeepProgrammed && o.KeepRefused == p.KeepRefused &&
-		slices.Equal(o.Conditions, p.Conditions) &&
+		slices.Equal(o.Conditions, p.Conditions) && slices.Equal(o.Features, p.Features) &&
 		slices.EqualFunc(o.Listeners, p.Listeners, equalListeners) &&
 		slices.EqualFunc(o.Parents, p.Parents, func(a, b ir.ParentStatus) bool {
 			return equalParents(a.Parent, b.Parent) && slices.Equal(a.Conditions, b.Conditions)

@@ -21,7 +21,9 @@ func Fill(object client.Object, wanted Object, controllerName string, now time.T
 	}
 	switch o := filled.(type) {
 	case *gatewayv1.GatewayClass:
-		fillIn(w.status, func(s conditioned) { o.Status.Conditions = s.Conditions })
+		fillIn(w.status, func(s conditioned) {
+			o.Status.Conditions, o.Status.SupportedFeatures = s.Conditions, s.SupportedFeatures
+		})
 	case *v1alpha1.Backend:
 		fillIn(w.status, func(s conditioned) { o.Status.Conditions = s.Conditions })
 	case *gatewayv1.Gateway:

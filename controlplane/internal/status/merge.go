@@ -41,9 +41,9 @@ func (m merger) merge(object client.Object, wanted *Object) (write, bool) {
 	changed := false
 	switch o := object.(type) {
 	case *gatewayv1.GatewayClass:
-		w.status, changed = m.conditioned(o, o.Status.Conditions, wanted)
+		w.status, changed = m.conditioned(o, conditioned{o.Status.Conditions, o.Status.SupportedFeatures}, wanted)
 	case *v1alpha1.Backend:
-		w.status, changed = m.conditioned(o, o.Status.Conditions, wanted)
+		w.status, changed = m.conditioned(o, conditioned{Conditions: o.Status.Conditions}, wanted)
 	case *gatewayv1.Gateway:
 		w.status, changed = m.gateway(o, wanted)
 	case *gatewayv1.HTTPRoute:

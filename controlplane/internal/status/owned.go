@@ -18,7 +18,8 @@ import (
 // part is known from the object's managedFields, after a restart too.
 
 // fields are the parts of a status that have an owner: "conditions/TYPE",
-// "listeners/NAME", "listeners/NAME/conditions/TYPE" and "addresses".
+// "listeners/NAME", "listeners/NAME/conditions/TYPE", "addresses" and
+// "supportedFeatures/NAME".
 type fields map[string]bool
 
 func (f fields) equal(o fields) bool { return maps.Equal(f, o) }
@@ -58,6 +59,7 @@ func owned(object client.Object) fields {
 				Conditions keyed           `json:"f:conditions"`
 				Listeners  keyed           `json:"f:listeners"`
 				Addresses  json.RawMessage `json:"f:addresses"`
+				Features   keyed           `json:"f:supportedFeatures"`
 			} `json:"f:status"`
 		}
 		if err := json.Unmarshal(e.FieldsV1.GetRawBytes(), &applied); err != nil {
@@ -66,6 +68,7 @@ func owned(object client.Object) fields {
 		}
 		applied.Status.Conditions.add(f, "conditions/", "type")
 		applied.Status.Listeners.add(f, "listeners/", "name")
+		applied.Status.Features.add(f, "supportedFeatures/", "name")
 		if applied.Status.Addresses != nil {
 			f["addresses"] = true
 		}

@@ -18,6 +18,7 @@ func (t *translation) gatewayClassStatuses() []ir.ObjectStatus {
 			Ref:        ir.Ref{Group: gatewayv1.GroupName, Kind: "GatewayClass", Name: ir.Name{Name: name}},
 			Generation: class.Generation,
 			Conditions: []ir.Condition{accepted},
+			Features:   supportedFeatures(),
 		})
 	}
 	return statuses

@@ -1,0 +1,63 @@
+package translate
+
+import (
+	"slices"
+
+	"sigs.k8s.io/gateway-api/pkg/features"
+)
+
+// supportedFeatures are the names of what the controller serves of Gateway
+// API, sorted: each is one that the conformance suite tests. A GatewayClass
+// publishes them.
+func supportedFeatures() []string {
+	var names []string
+	for _, served := range [][]features.FeatureName{gatewayFeatures(), backendFeatures(), httpFeatures()} {
+		for _, name := range served {
+			names = append(names, string(name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func gatewayFeatures() []features.FeatureName {
+	return []features.FeatureName{
+		features.SupportGateway,
+		features.SupportGatewayHTTPListenerIsolation,
+		features.SupportGatewayInfrastructure,
+		features.SupportGatewayPort8080,
+		features.SupportReferenceGrant,
+	}
+}
+
+func backendFeatures() []features.FeatureName {
+	return []features.FeatureName{
+		features.SupportBackendTLSPolicy,
+		features.SupportBackendTLSPolicySANValidation,
+	}
+}
+
+func httpFeatures() []features.FeatureName {
+	return []features.FeatureName{
+		features.SupportHTTPRoute,
+		features.SupportHTTPRoute303RedirectStatusCode,
+		features.SupportHTTPRoute307RedirectStatusCode,
+		features.SupportHTTPRoute308RedirectStatusCode,
+		features.SupportHTTPRouteBackendProtocolH2C,
+		features.SupportHTTPRouteBackendProtocolWebSocket,
+		features.SupportHTTPRouteBackendRequestHeaderModification,
+		features.SupportHTTPRouteBackendTimeout,
+		features.SupportHTTPRouteDestinationPortMatching,
+		features.SupportHTTPRouteHostRewrite,
+		features.SupportHTTPRouteMethodMatching,
+		features.SupportHTTPRouteNamedRouteRule,
+		features.SupportHTTPRouteParentRefPort,
+		features.SupportHTTPRoutePathRedirect,
+		features.SupportHTTPRoutePathRewrite,
+		features.SupportHTTPRoutePortRedirect,
+		features.SupportHTTPRouteQueryParamMatching,
+		features.SupportHTTPRouteRequestTimeout,
+		features.SupportHTTPRouteResponseHeaderModification,
+		features.SupportHTTPRouteSchemeRedirect,
+	}
+}
