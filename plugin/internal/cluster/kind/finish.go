@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 )
 
 // finish makes the cluster known to kubectl, and writes down what a later run
@@ -31,18 +32,18 @@ func (u *up) finish(ctx context.Context) error {
 
 // keep writes the settings, where they are others than before.
 func (u *up) keep() error {
-	now, err := u.encode()
+	now, err := state.EncodeSettings(u.settings)
 	if err != nil {
 		return err
 	}
-	before, err := u.place.settings.encode()
+	before, err := state.EncodeSettings(u.place.settings)
 	if err != nil {
 		return err
 	}
 	if slices.Equal(now, before) && u.stored {
 		return nil
 	}
-	if err := u.save(u.dir); err != nil {
+	if err := state.SaveSettings(u.dir, u.settings); err != nil {
 		return err
 	}
 	return u.writeMark(u.settings)

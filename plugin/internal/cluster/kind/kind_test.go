@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	kindexec "sigs.k8s.io/kind/pkg/exec"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
@@ -103,25 +105,30 @@ func TestSettingsAgain(t *testing.T) {
 	}
 }
 
+// A file that an earlier dev-up wrote is read as ever, and written the same.
 func TestSettingsSurvive(t *testing.T) {
 	t.Parallel()
-	dir := state.Dir(t.TempDir()).Path("tlsgw.kind")
-	if _, found, err := loadSettings(state.Dir(dir)); found || err != nil {
-		t.Errorf("loadSettings() = %v, %v", found, err)
+	const stored = `{"complete":true,"marked":true,"engine":"docker","nodeImage":"n","httpPort":81,"gatewayAPI":"standard",
+		"sample":true,"break":"ca","image":"i","linuxBinary":"/l","systemCAFile":"/s","network":true,
+		"kubeconfig":{"files":["/k"],"previous":"p","created":"/c"}}`
+	loaded, err := state.DecodeSettings[settings]([]byte(stored))
+	want := settings{
+		Settings: state.Settings{
+			Complete: true, HTTPPort: 81, GatewayAPI: "standard", Sample: true, Break: cluster.BreakCA, SystemCAFile: "/s",
+			Kubeconfig: kubeconfig.Change{Files: []string{"/k"}, Previous: "p", Created: "/c"},
+		},
+		Marked: true, Engine: "docker", NodeImage: "n", Image: "i", LinuxBinary: "/l", Network: true,
 	}
-	saved := newSettings(cluster.Options{HTTPPort: 81, Break: cluster.BreakCA})
-	if err := saved.save(state.Dir(dir)); err != nil {
+	if diff := cmp.Diff(want, loaded); err != nil || diff != "" {
+		t.Errorf("DecodeSettings() = %v (-want +got):\n%s", err, diff)
+	}
+	encoded, err := state.EncodeSettings(loaded)
+	var before, after map[string]any
+	if err := errors.Join(err, json.Unmarshal([]byte(stored), &before), json.Unmarshal(encoded, &after)); err != nil {
 		t.Fatal(err)
 	}
-	loaded, found, err := loadSettings(state.Dir(dir))
-	if diff := cmp.Diff(saved, loaded); !found || err != nil || diff != "" {
-		t.Errorf("loadSettings() = %v, %v (-saved +loaded):\n%s", found, err, diff)
-	}
-	if err := state.Dir(dir).Write([]byte("{"), settingsFile); err != nil {
-		t.Fatal(err)
-	}
-	if _, found, err := loadSettings(state.Dir(dir)); !found || err == nil {
-		t.Errorf("loadSettings() of what is damaged = %v, %v", found, err)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("EncodeSettings() (-before +after):\n%s", diff)
 	}
 }
 

@@ -52,7 +52,7 @@ func (d *Driver) look(ctx context.Context, name string, logger log.Logger) (*pla
 	if p.dir, err = state.DirOf(d.Getenv, d.Name(), name); err != nil {
 		return p, err
 	}
-	p.settings, p.stored, p.brokenErr = loadSettings(p.dir)
+	p.settings, p.stored, p.brokenErr = state.LoadSettings[settings](p.dir)
 	p.stored = p.stored || p.dir.Exists()
 	if p.engine, err = d.engineFor(ctx, p.settings.Engine); err != nil {
 		return p, err
@@ -65,7 +65,7 @@ func (d *Driver) look(ctx context.Context, name string, logger log.Logger) (*pla
 	if err != nil || !found {
 		return p, err
 	}
-	p.mark, err = decodeSettings(content)
+	p.mark, err = state.DecodeSettings[settings](content)
 	p.marked = true
 	if err == nil && !p.stored {
 		// The settings of this machine are lost, or another user's.
@@ -95,7 +95,7 @@ func (p *place) refuse() error {
 // writeMark writes the settings into the node.
 func (p *place) writeMark(s settings) error {
 	s.Kubeconfig = kubeconfig.Change{} // this machine's affair
-	content, err := s.encode()
+	content, err := state.EncodeSettings(s)
 	if err != nil {
 		return err
 	}

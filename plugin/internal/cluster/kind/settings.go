@@ -2,122 +2,47 @@ package kind
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
 
-	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
-
-const settingsFile = "settings.json"
 
 // settings are what a later dev-up or dev-down must know of a cluster. Its
 // node has a copy, as the mark that it is ours.
 type settings struct {
-	// Complete is set once the cluster was up as a whole, Marked once its
-	// node has the mark.
-	Complete bool `json:"complete"`
-	Marked   bool `json:"marked"`
+	state.Settings
+	// Marked is set once the node has the mark.
+	Marked bool `json:"marked"`
 
-	Engine     string        `json:"engine"`
-	NodeImage  string        `json:"nodeImage"`
-	HTTPPort   int           `json:"httpPort"`
-	GatewayAPI string        `json:"gatewayAPI"`
-	Sample     bool          `json:"sample"`
-	Break      cluster.Break `json:"break"`
+	Engine    string `json:"engine"`
+	NodeImage string `json:"nodeImage"`
 	// Image is that of the controller where it was given, LinuxBinary what
 	// its image was made of where that was given.
-	Image        string `json:"image,omitempty"`
-	LinuxBinary  string `json:"linuxBinary,omitempty"`
-	SystemCAFile string `json:"systemCAFile,omitempty"`
-
+	Image       string `json:"image,omitempty"`
+	LinuxBinary string `json:"linuxBinary,omitempty"`
 	// Network is true when kind's network was not there before.
-	Network    bool              `json:"network"`
-	Kubeconfig kubeconfig.Change `json:"kubeconfig"`
-}
-
-// loadSettings returns false when there is no such cluster.
-func loadSettings(dir state.Dir) (settings, bool, error) {
-	data, err := os.ReadFile(dir.Path(settingsFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return settings{}, false, nil
-	}
-	if err != nil {
-		return settings{}, false, fmt.Errorf("read settings of the dev cluster: %w", err)
-	}
-	loaded, err := decodeSettings(data)
-	return loaded, true, err
-}
-
-func decodeSettings(data []byte) (loaded settings, err error) {
-	if err := json.Unmarshal(data, &loaded); err != nil {
-		return settings{}, fmt.Errorf("read settings of the dev cluster: %w", err)
-	}
-	return loaded, nil
-}
-
-func (s settings) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write settings of the dev cluster: %w", err)
-	}
-	return data, nil
-}
-
-func (s settings) save(dir state.Dir) error {
-	data, err := s.encode()
-	if err != nil {
-		return err
-	}
-	if err := dir.Make(); err != nil {
-		return err
-	}
-	return dir.Write(data, settingsFile)
+	Network bool `json:"network"`
 }
 
 // newSettings are those of a cluster that is to be made.
 func newSettings(o cluster.Options) settings {
 	return settings{
-		NodeImage:    cmp.Or(o.NodeImage, DefaultNodeImage),
-		HTTPPort:     cmp.Or(o.HTTPPort, contract.DevHTTPPort),
-		GatewayAPI:   cmp.Or(o.GatewayAPI, cluster.ChannelStandard),
-		Sample:       !o.NoSample,
-		Break:        cmp.Or(o.Break, cluster.BreakNothing),
-		Image:        o.Image,
-		LinuxBinary:  o.LinuxBinary,
-		SystemCAFile: o.SystemCAFile,
+		Settings:    state.NewSettings(o),
+		NodeImage:   cmp.Or(o.NodeImage, DefaultNodeImage),
+		Image:       o.Image,
+		LinuxBinary: o.LinuxBinary,
 	}
 }
 
 // merge changes what can be changed in a cluster that is there, and refuses
 // the rest.
 func (s *settings) merge(o cluster.Options) error {
-	for _, fixed := range []struct {
-		flag        string
-		asked, have any
-		given       bool
-	}{
-		{"--http-port", o.HTTPPort, s.HTTPPort, o.HTTPPort != 0},
-		{"--node-image", o.NodeImage, s.NodeImage, o.NodeImage != ""},
-		{"--gateway-api", o.GatewayAPI, s.GatewayAPI, o.GatewayAPI != ""},
-		{"--no-sample", o.NoSample, !s.Sample, o.NoSample},
-	} {
-		if fixed.given && fixed.asked != fixed.have {
-			return fail.Usage("dev cluster %q is there already, with %s=%v and not %v", o.Name, fixed.flag, fixed.have, fixed.asked).
-				WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again, or choose another --name", o.Name)
-		}
+	if err := state.Fixed(o.Name, "--node-image", o.NodeImage, s.NodeImage); err != nil {
+		return err
 	}
-	if o.Break != "" && !s.Sample && o.Break != cluster.BreakNothing {
-		return fail.Usage("dev cluster %q was made with --no-sample: there is nothing to break", o.Name).
-			WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again", o.Name)
+	if err := s.Merge(o); err != nil {
+		return err
 	}
-	s.Break = cmp.Or(o.Break, s.Break)
-	s.SystemCAFile = cmp.Or(o.SystemCAFile, s.SystemCAFile)
 	// The last one that was given counts: another binary is another
 	// controller.
 	if o.Image != "" || o.LinuxBinary != "" {

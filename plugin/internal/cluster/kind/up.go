@@ -190,7 +190,7 @@ func (u *up) make(ctx context.Context) error {
 	}
 	u.Network = u.Network || !u.engine.hasNetwork(ctx)
 	u.made = true
-	if err := u.save(u.dir); err != nil {
+	if err := state.SaveSettings(u.dir, u.settings); err != nil {
 		return err
 	}
 	return u.step(ctx, "cluster", func(ctx context.Context) (cluster.Done, error) {
@@ -214,7 +214,7 @@ func (u *up) remember() error {
 	if err := u.writeMark(u.settings); err != nil {
 		return err
 	}
-	return u.save(u.dir)
+	return state.SaveSettings(u.dir, u.settings)
 }
 
 // step runs one step. A step of a cluster that was well is not worth a line.

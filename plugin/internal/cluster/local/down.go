@@ -11,6 +11,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 )
 
 // Down implements cluster.Driver.
@@ -24,7 +25,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 		return false, nil
 	}
 	// Without readable settings the processes can still be stopped.
-	stored, _, settingsErr := loadSettings(dir)
+	stored, _, settingsErr := state.LoadSettings[settings](dir.Dir)
 	steps.Header("Deleting dev cluster %q (driver local)", name)
 	contextName := cluster.ContextName(cluster.DriverLocal, name)
 	var removed removal

@@ -85,7 +85,7 @@ func (d *Driver) open(ctx context.Context, name string, steps *cluster.Steps) (s
 // prepare decides everything that can be decided before anything is written
 // or started.
 func (u *up) prepare(ctx context.Context) (err error) {
-	stored, found, err := loadSettings(u.dir)
+	stored, found, err := state.LoadSettings[settings](u.dir.Dir)
 	if err != nil {
 		return fail.Failed("%w", err).WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again", u.options.Name)
 	}
@@ -205,7 +205,7 @@ func (u *up) materialise() (err error) {
 	if err := u.dir.make(); err != nil {
 		return err
 	}
-	if err := u.save(u.dir); err != nil {
+	if err := state.SaveSettings(u.dir.Dir, u.settings); err != nil {
 		return err
 	}
 	if err := u.driver.ensureCredentials(u.dir); err != nil {
@@ -294,7 +294,7 @@ func (u *up) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := u.save(u.dir); err != nil || there {
+	if err := state.SaveSettings(u.dir.Dir, u.settings); err != nil || there {
 		return err
 	}
 	return u.Kubeconfig.Install(ctx, u.contextName(), ours)

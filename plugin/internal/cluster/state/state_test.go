@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 )
@@ -79,5 +81,30 @@ func TestLock(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(root, "*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestSettingsAreKept(t *testing.T) {
+	t.Parallel()
+	dir := state.Dir(filepath.Join(t.TempDir(), "tlsgw"))
+	if _, found, err := state.LoadSettings[state.Settings](dir); found || err != nil {
+		t.Errorf("LoadSettings() of nothing = %v, %v", found, err)
+	}
+	saved := state.NewSettings(cluster.Options{HTTPPort: 81, Break: cluster.BreakCA})
+	if err := state.SaveSettings(dir, saved); err != nil {
+		t.Fatal(err)
+	}
+	loaded, found, err := state.LoadSettings[state.Settings](dir)
+	if diff := cmp.Diff(saved, loaded); !found || err != nil || diff != "" {
+		t.Errorf("LoadSettings() = %v, %v (-saved +loaded):\n%s", found, err, diff)
+	}
+	for _, damaged := range []string{"{", `{"httpPort": 81, "sample": 1}`} {
+		if err := dir.Write([]byte(damaged), "settings.json"); err != nil {
+			t.Fatal(err)
+		}
+		loaded, found, err := state.LoadSettings[state.Settings](dir)
+		if diff := cmp.Diff(state.Settings{}, loaded); !found || err == nil || diff != "" {
+			t.Errorf("LoadSettings() of %s = %v, %v (-want +got):\n%s", damaged, found, err, diff)
+		}
 	}
 }
