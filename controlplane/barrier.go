@@ -70,7 +70,7 @@ func (b *barrier) waiting(g *ir.Gateway, seen source.Versions) []string {
 	var waiting []string
 	asked := map[string]question{}
 	for _, c := range g.Clusters {
-		if c.TLS != nil || known.open[c.StatName] {
+		if !c.Plaintext() || known.open[c.StatName] {
 			continue
 		}
 		q, found := known.asked[c.StatName]
@@ -123,7 +123,7 @@ func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, namespa
 func (b *barrier) published(g *ir.Gateway) {
 	open := map[string]bool{}
 	for _, c := range g.Clusters {
-		if c.TLS == nil {
+		if c.Plaintext() {
 			open[c.StatName] = true
 		}
 	}

@@ -109,7 +109,8 @@ const ReasonExpiredCertificate = "ExpiredCertificate"
 const CAKey = "ca.crt"
 
 // InvalidCluster names a cluster that never exists. Routes whose backend is
-// invalid point to it, so that Envoy answers 500 for exactly their share.
+// invalid point to it, so that Envoy answers 500 for exactly their share,
+// 503 to gRPC, and closes connections that are not requests.
 const InvalidCluster = "tlsgw-invalid-backend"
 
 // maxStatName is the longest statistics name that is used as it is; Kubernetes
@@ -133,6 +134,11 @@ func BackendStatName(namespace, name string) string {
 	}
 	return bounded(plain)
 }
+
+// PassthroughStatName is the name under which Envoy counts the connections
+// that take the TLS of clients to a backend as it comes. They are apart from
+// the others, whose TLS is the proxy's own.
+func PassthroughStatName(statName string) string { return bounded(statName + "_passthrough") }
 
 // NodeID is the Envoy node id and cluster of a Gateway's proxies.
 func NodeID(namespace, name string) string { return namespace + "/" + name }

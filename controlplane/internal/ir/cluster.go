@@ -38,11 +38,17 @@ type Cluster struct {
 	HTTP2 bool
 	// ConnectTimeout; zero means 5 s. Connection's wins.
 	ConnectTimeout time.Duration
-	// TLS is nil only where no policy targets the backend.
+	// TLS is nil only where no policy targets the backend, or with Passthrough.
 	TLS *UpstreamTLS
+	// Passthrough clusters get the TLS of clients as it comes, from chains that
+	// do not terminate it, and nothing else.
+	Passthrough bool `json:",omitempty"`
 	// Connection is nil where no policy says anything else.
 	Connection *Connection `json:",omitempty"`
 }
+
+// Plaintext tells whether the proxy sends what is not encrypted.
+func (c *Cluster) Plaintext() bool { return c.TLS == nil && !c.Passthrough }
 
 // Protocols tells what the cluster speaks. Both: the handshake decides.
 func (c *Cluster) Protocols() (http1, http2 bool) {

@@ -16,6 +16,7 @@ type backend struct {
 	target ir.Ref
 	// portName is what a policy's sectionName names; empty for a Backend.
 	portName string
+	reach    reach
 	// cluster is nil where the backend, or the policy that decides about its
 	// TLS, is not valid.
 	cluster *ir.Cluster
@@ -29,11 +30,18 @@ type backend struct {
 // Where the policy is not valid, there is no cluster.
 func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 	cluster.Origin = []ir.Ref{b.target}
-	decided := t.backendTLS(b.target, b.portName)
+	var decided backendTLS
+	if b.reach != reachThrough {
+		decided = t.backendTLS(b.target, b.portName)
+	}
 	if decided.settings != nil {
 		if decided.settings.tls == nil {
 			b.problem = problemf(reasonInvalidBackendPolicy, "%s: %s is not valid: %s",
 				describe(b.target), describe(decided.policy), decided.settings.accepted.message)
+			return
+		}
+		if p := b.reach.fits(decided.settings.tls); p != nil {
+			b.problem = problemf(p.reason, "%s: %s: %s", describe(b.target), describe(decided.policy), p.message)
 			return
 		}
 		cluster.TLS = fitTLS(decided.settings.tls, cluster)
@@ -73,35 +81,29 @@ func setOwnNames(tls *ir.UpstreamTLS, endpoints []ir.Endpoint) {
 	tls.AutoSNI = true
 }
 
-// speaksHTTP2 tells whether an application protocol is HTTP/2 by prior
-// knowledge. All others are HTTP/1.1, websockets included.
-func speaksHTTP2(appProtocol string) bool {
-	switch v1alpha1.AppProtocol(appProtocol) {
-	case v1alpha1.AppProtocolHTTP2, v1alpha1.AppProtocolGRPC, v1alpha1.AppProtocolGRPCWeb, v1alpha1.AppProtocolKubernetesH2:
-		return true
-	case v1alpha1.AppProtocolKubernetesWS:
-	}
-	return false
-}
-
-// staticBackend translates a Backend, once.
-func (t *translation) staticBackend(object *v1alpha1.Backend) *backend {
-	key := backendKey{ref: backendRef(nameOf(object))}
+// staticBackend translates a Backend, once for each way to reach it.
+func (t *translation) staticBackend(object *v1alpha1.Backend, how reach) *backend {
+	key := backendKey{ref: backendRef(nameOf(object)), reach: how}
 	if known, ok := t.backends[key]; ok {
 		return known
 	}
-	b := &backend{target: key.ref}
+	b := &backend{target: key.ref, reach: how}
 	t.backends[key] = b
 	cluster, problem := t.staticCluster(object)
 	if problem != nil {
 		b.problem = problemf(reasonInvalidBackend, "%s: %s", describe(b.target), problem.message)
 		return b
 	}
+	if p := how.speak(cluster, string(deref(object.Spec.Static.AppProtocol, ""))); p != nil {
+		b.problem = problemf(p.reason, "%s: %s", describe(b.target), p.message)
+		return b
+	}
 	t.secure(b, cluster)
 	return b
 }
 
-// staticCluster checks a Backend and makes its cluster, still without TLS.
+// staticCluster checks a Backend and makes its cluster, still without TLS and
+// protocol.
 func (t *translation) staticCluster(object *v1alpha1.Backend) (*ir.Cluster, *problem) {
 	spec := &object.Spec
 	if spec.Type != "" && spec.Type != v1alpha1.BackendTypeStatic {
@@ -113,9 +115,6 @@ func (t *translation) staticCluster(object *v1alpha1.Backend) (*ir.Cluster, *pro
 	cluster := &ir.Cluster{
 		StatName:  contract.BackendStatName(object.Namespace, object.Name),
 		Discovery: ir.DiscoverStatic,
-	}
-	if spec.Static.AppProtocol != nil {
-		cluster.HTTP2 = speaksHTTP2(string(*spec.Static.AppProtocol))
 	}
 	var problems []*problem
 	for i, h := range spec.Static.Hosts {

@@ -6,10 +6,15 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
-// resolve finds the backend that a route of kind HTTPRoute refers to. The
-// problem is in the words of the route's ResolvedRefs; a backend may come with
-// one, when it exists but is not valid.
+// resolve finds the backend to which a route's requests go. The problem is in
+// the words of the route's ResolvedRefs; a backend may come with one, when it
+// exists but is not valid.
 func (t *translation) resolve(route ir.Ref, ref *gatewayv1.BackendObjectReference) (*backend, *problem) {
+	return t.resolveFor(reachOf(route.Kind), route, ref)
+}
+
+// resolveFor is resolve for a way of reaching the backend.
+func (t *translation) resolveFor(how reach, route ir.Ref, ref *gatewayv1.BackendObjectReference) (*backend, *problem) {
 	target := backendTarget(route.Namespace, ref)
 	isService := target.Group == groupCore && target.Kind == kindService
 	isBackend := target.Group == groupKgateway && target.Kind == kindBackend
@@ -27,7 +32,7 @@ func (t *translation) resolve(route ir.Ref, ref *gatewayv1.BackendObjectReferenc
 		if !ok {
 			return nil, backendProblemNotFound(target)
 		}
-		b := t.staticBackend(object)
+		b := t.staticBackend(object, how)
 		return b, b.problem
 	}
 	service, ok := t.objects.services[target.Name]
@@ -38,7 +43,7 @@ func (t *translation) resolve(route ir.Ref, ref *gatewayv1.BackendObjectReferenc
 		return nil, problemf(string(gatewayv1.RouteReasonBackendNotFound),
 			"%s: a port is required, one of %s", describe(target), portList(service))
 	}
-	b := t.servicePort(service, *ref.Port)
+	b := t.servicePort(service, *ref.Port, how)
 	return b, b.problem
 }
 

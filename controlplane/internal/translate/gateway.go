@@ -113,6 +113,8 @@ func (g *gateway) configuration() *ir.Gateway {
 		}
 	}
 	slices.SortFunc(result.Clusters, func(a, b *ir.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+	// Two ways to reach a backend can come to the same.
+	result.Clusters = slices.CompactFunc(result.Clusters, func(a, b *ir.Cluster) bool { return a.Name == b.Name })
 	for _, secret := range secrets {
 		result.Secrets = append(result.Secrets, secret)
 	}

@@ -17,6 +17,8 @@ const (
 	kindBackend             = "Backend"
 	kindGateway             = "Gateway"
 	kindHTTPRoute           = "HTTPRoute"
+	kindGRPCRoute           = "GRPCRoute"
+	kindTLSRoute            = "TLSRoute"
 	kindSecret              = "Secret"
 	kindConfigMap           = "ConfigMap"
 	kindBackendTLSPolicy    = "BackendTLSPolicy"

@@ -13,17 +13,18 @@ import (
 
 // backendKey identifies a backend; port is zero for a Backend.
 type backendKey struct {
-	ref  ir.Ref
-	port int32
+	ref   ir.Ref
+	port  int32
+	reach reach
 }
 
-// servicePort translates one port of a Service, once.
-func (t *translation) servicePort(service *corev1.Service, number int32) *backend {
-	key := backendKey{ref: serviceRef(nameOf(service)), port: number}
+// servicePort translates one port of a Service, once for each way to reach it.
+func (t *translation) servicePort(service *corev1.Service, number int32, how reach) *backend {
+	key := backendKey{ref: serviceRef(nameOf(service)), port: number, reach: how}
 	if known, ok := t.backends[key]; ok {
 		return known
 	}
-	b := &backend{target: key.ref}
+	b := &backend{target: key.ref, reach: how}
 	t.backends[key] = b
 	port, problem := findServicePort(service, number)
 	if problem != nil {
@@ -34,11 +35,12 @@ func (t *translation) servicePort(service *corev1.Service, number int32) *backen
 	cluster := &ir.Cluster{StatName: contract.ServiceStatName(service.Namespace, service.Name, number)}
 	cluster.Discovery, cluster.Endpoints = serviceEndpoints(
 		t.objects.endpointSlices[key.ref.Name], port, t.options.AllowLoopback)
-	if port.AppProtocol != nil {
-		cluster.HTTP2 = speaksHTTP2(*port.AppProtocol)
+	if p := how.speak(cluster, deref(port.AppProtocol, "")); p != nil {
+		b.problem = problemf(p.reason, "%s: port %d: %s", describe(b.target), number, p.message)
+		return b
 	}
 	t.secure(b, cluster)
-	if b.cluster != nil && b.cluster.TLS == nil && port.AppProtocol != nil && asksForTLS(*port.AppProtocol) {
+	if b.cluster != nil && b.cluster.Plaintext() && port.AppProtocol != nil && asksForTLS(*port.AppProtocol) {
 		b.cluster = nil
 		b.problem = problemf(string(gatewayv1.RouteReasonUnsupportedProtocol),
 			"%s: port %d has appProtocol %s, but no policy says how its TLS is verified: use a %s",
@@ -47,10 +49,13 @@ func (t *translation) servicePort(service *corev1.Service, number int32) *backen
 	return b
 }
 
+// appProtocolWSS is websockets over TLS, by KEP-3726.
+const appProtocolWSS = "kubernetes.io/wss"
+
 // asksForTLS tells whether an application protocol is one over TLS, by its
 // name at IANA or of KEP-3726. Such a port is never reached in plaintext.
 func asksForTLS(appProtocol string) bool {
-	return strings.EqualFold(appProtocol, "https") || appProtocol == "kubernetes.io/wss"
+	return strings.EqualFold(appProtocol, "https") || appProtocol == appProtocolWSS
 }
 
 // findServicePort finds a TCP port by its number.

@@ -118,7 +118,7 @@ func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
 	var edges []ir.PlaintextEdge
 	for _, g := range gateways {
 		for b := range g.reached() {
-			if b.cluster != nil && b.cluster.TLS == nil {
+			if b.cluster != nil && b.cluster.Plaintext() {
 				edges = append(edges, ir.PlaintextEdge{Namespace: b.target.Namespace, Cluster: b.cluster.StatName})
 			}
 		}
