@@ -8,7 +8,7 @@ conformance_folder := $(dir $(lastword $(MAKEFILE_LIST)))
 # Compiled once for each version of the suite.
 CONFORMANCE := $(CACHE)/conformance-$(shell cat $(addprefix $(conformance_folder)suite/,go.sum suite_test.go) | sha256sum | cut -c1-12)
 
-conformance_run = $(GOTESTSUM) --format testname --raw-command -- go run ./$(conformance_folder) -binary $(BIN) \
+conformance_run = go run ./$(conformance_folder) -binary $(BIN) \
   -suite $(CONFORMANCE)/suite -echo $(CONFORMANCE)/echo-basic -module $(conformance_folder)suite \
   -version "$$(git describe --tags --always --abbrev=12 --dirty)" -keep=$(if $(filter 1,$(KEEP)),true,false) \
   -cleanup=$(if $(filter 0,$(CLEANUP)),false,true) -run '$(RUN)'
@@ -16,18 +16,19 @@ conformance_run = $(GOTESTSUM) --format testname --raw-command -- go run ./$(con
 ## conformance: Gateway API's own suite, all that we say we support; needs a container engine
 .PHONY: conformance
 conformance: engine node-image build $(GOTESTSUM) $(CONFORMANCE)/suite $(CONFORMANCE)/echo-basic
-	$(conformance_run) -features '$(FEATURES)'
+	$(conformance_run) -features '$(FEATURES)' | $(GOTESTSUM) --format testname --raw-command -- cat
 
 ## conformance-core: the part of it that is for core and for TLS to backends
 .PHONY: conformance-core
 conformance-core: FEATURES := core
 conformance-core: conformance
 
-$(CONFORMANCE)/suite: package := test -c
-$(CONFORMANCE)/echo-basic: package := build
+$(CONFORMANCE)/suite: build := test -c
+$(CONFORMANCE)/suite: package := .
+$(CONFORMANCE)/echo-basic: build := build
+$(CONFORMANCE)/echo-basic: package := sigs.k8s.io/gateway-api/conformance/echo-basic
 $(CONFORMANCE)/suite $(CONFORMANCE)/echo-basic:
 	@echo "building $(@F) of the conformance suite (once; kept in $(@D))"
 	@mkdir -p $(@D)
-	CGO_ENABLED=0 GOOS=linux go $(package) -C $(conformance_folder)suite -trimpath -ldflags '-s -w' -o $@.part \
-	  $(if $(filter suite,$(@F)),.,sigs.k8s.io/gateway-api/conformance/echo-basic)
+	cd $(conformance_folder)suite && CGO_ENABLED=0 GOOS=linux go $(build) -trimpath -ldflags '-s -w' -o $@.part $(package)
 	mv $@.part $@
