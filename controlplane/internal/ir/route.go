@@ -8,7 +8,8 @@ import (
 
 // Route is one match and what to do with it.
 type Route struct {
-	// Name says where it comes from: see RouteName.
+	// Name says where it comes from: see RouteName. The name of a rule that has
+	// one follows after a slash.
 	Name  string
 	Match Match
 	// Exactly one of Redirect, Forward and Status is set; Status answers with

@@ -47,6 +47,7 @@ func httpFeatures() []features.FeatureName {
 		features.SupportHTTPRouteBackendProtocolWebSocket,
 		features.SupportHTTPRouteBackendRequestHeaderModification,
 		features.SupportHTTPRouteBackendTimeout,
+		features.SupportHTTPRouteCORS,
 		features.SupportHTTPRouteDestinationPortMatching,
 		features.SupportHTTPRouteHostRewrite,
 		features.SupportHTTPRouteMethodMatching,
@@ -56,8 +57,14 @@ func httpFeatures() []features.FeatureName {
 		features.SupportHTTPRoutePathRewrite,
 		features.SupportHTTPRoutePortRedirect,
 		features.SupportHTTPRouteQueryParamMatching,
+		features.SupportHTTPRouteRequestMirror,
+		features.SupportHTTPRouteRequestMultipleMirrors,
+		features.SupportHTTPRouteRequestPercentageMirror,
 		features.SupportHTTPRouteRequestTimeout,
 		features.SupportHTTPRouteResponseHeaderModification,
+		features.SupportHTTPRouteRetry,
+		features.SupportHTTPRouteRetryBackendTimeout,
+		features.SupportHTTPRouteRetryConnectionError,
 		features.SupportHTTPRouteSchemeRedirect,
 	}
 }

@@ -16,6 +16,8 @@ type filters struct {
 	request, response ir.HeaderMods
 	redirect          *ir.Redirect
 	rewrite           *rewrite
+	cors              *ir.CORS
+	mirrors           []mirror
 }
 
 // rewrite is what a URLRewrite changes.
@@ -28,23 +30,38 @@ type rewrite struct {
 func ruleFilters(specs []gatewayv1.HTTPRouteFilter) (filters, *problem) {
 	var f filters
 	for i := range specs {
-		err := f.apply(&specs[i])
+		err := f.apply(i, &specs[i])
 		if err != nil {
 			return f, problemf(string(gatewayv1.RouteReasonUnsupportedValue), "filters[%d]: %v", i, err)
+		}
+		if specs[i].Type == gatewayv1.HTTPRouteFilterRequestMirror {
+			continue // The only one of which there may be several.
 		}
 		if slices.ContainsFunc(specs[:i], func(other gatewayv1.HTTPRouteFilter) bool { return other.Type == specs[i].Type }) {
 			return f, problemf(string(gatewayv1.RouteReasonIncompatibleFilters), "filters[%d]: %s occurs twice", i, specs[i].Type)
 		}
 	}
-	if f.redirect != nil && f.rewrite != nil {
-		return f, problemf(string(gatewayv1.RouteReasonIncompatibleFilters), "filters: RequestRedirect and URLRewrite exclude each other")
+	if f.redirect == nil {
+		return f, nil
+	}
+	for _, other := range []struct {
+		isThere bool
+		reason  string
+	}{
+		{f.rewrite != nil, "RequestRedirect and URLRewrite exclude each other"},
+		{len(f.mirrors) > 0, "RequestRedirect and RequestMirror exclude each other: a request that is redirected here is not copied"},
+		{f.cors != nil, "RequestRedirect and CORS exclude each other: browsers follow no redirect of a preflight request"},
+	} {
+		if other.isThere {
+			return f, problemf(string(gatewayv1.RouteReasonIncompatibleFilters), "filters: %s", other.reason)
+		}
 	}
 	return f, nil
 }
 
 // apply takes in one filter. What is not supported is an error and never
 // left out: a request must not go on without it.
-func (f *filters) apply(spec *gatewayv1.HTTPRouteFilter) (err error) {
+func (f *filters) apply(number int, spec *gatewayv1.HTTPRouteFilter) (err error) {
 	switch spec.Type {
 	case gatewayv1.HTTPRouteFilterRequestHeaderModifier:
 		f.request, err = headerMods(spec.RequestHeaderModifier)
@@ -54,6 +71,12 @@ func (f *filters) apply(spec *gatewayv1.HTTPRouteFilter) (err error) {
 		f.redirect, err = redirect(spec.RequestRedirect)
 	case gatewayv1.HTTPRouteFilterURLRewrite:
 		f.rewrite, err = urlRewrite(spec.URLRewrite)
+	case gatewayv1.HTTPRouteFilterCORS:
+		f.cors, err = cors(spec.CORS)
+	case gatewayv1.HTTPRouteFilterRequestMirror:
+		var m mirror
+		m, err = newMirror(number, spec.RequestMirror)
+		f.mirrors = append(f.mirrors, m)
 	default:
 		return fmt.Errorf("%s is not supported", spec.Type)
 	}

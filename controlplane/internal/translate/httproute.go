@@ -55,8 +55,9 @@ func (t *translation) httpRoute(object *gatewayv1.HTTPRoute) *route {
 func (r *route) addEntries(rule *httpRule, number int) {
 	for i, match := range rule.matches {
 		route := &ir.Route{
-			Name:            ir.RouteName(r.ref, number, i),
+			Name:            ir.RouteName(r.ref, number, i) + nameSuffix(rule.name),
 			Match:           match,
+			CORS:            rule.filters.cors,
 			RequestHeaders:  rule.filters.request,
 			ResponseHeaders: rule.filters.response,
 		}

@@ -11,14 +11,26 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
+// nameSuffix adds the name of a rule, where it has one, to the name of its
+// routes in Envoy.
+func nameSuffix(rule gatewayv1.SectionName) string {
+	if !validDNSName(string(rule)) {
+		return ""
+	}
+	return "/" + string(rule)
+}
+
 // httpRule is a rule on its way to routes of Envoy.
 type httpRule struct {
+	// name is empty where the rule has none.
+	name    gatewayv1.SectionName
 	matches []ir.Match
 	filters filters
 	forward *ir.Forward
 	// backends are those that the rule reaches or would reach.
 	backends []*backend
-	// unresolved are backendRefs whose share gets 500.
+	// unresolved are backendRefs whose share gets 500, and mirrors that are
+	// left out.
 	unresolved []*problem
 }
 
@@ -26,32 +38,51 @@ type httpRule struct {
 // matches it is then answered by 500 where the matches are valid, so that no
 // request goes on without a filter that somebody asked for.
 func (t *translation) httpRule(route ir.Ref, spec *gatewayv1.HTTPRouteRule) (*httpRule, *problem) {
-	rule := &httpRule{forward: invalidForward()}
+	rule := &httpRule{name: deref(spec.Name, ""), forward: invalidForward()}
 	var err error
 	if rule.matches, err = httpMatches(spec.Matches); err != nil {
 		return rule, problemf(string(gatewayv1.RouteReasonUnsupportedValue), "%v", err)
 	}
-	var p *problem
+	if p := t.fillRule(route, spec, rule); p != nil {
+		rule.filters, rule.forward = filters{}, invalidForward()
+		return rule, p
+	}
+	return rule, nil
+}
+
+// fillRule translates what becomes of the requests that match.
+func (t *translation) fillRule(route ir.Ref, spec *gatewayv1.HTTPRouteRule, rule *httpRule) (p *problem) {
 	if rule.filters, p = ruleFilters(spec.Filters); p == nil {
 		p = checkRule(spec, rule)
 	}
 	if p != nil {
-		rule.filters = filters{}
-		return rule, p
+		return p
 	}
+	var err error
 	forward := &ir.Forward{}
 	if forward.Timeout, forward.PerTryTimeout, err = timeouts(spec.Timeouts); err != nil {
-		return rule, problemf(string(gatewayv1.RouteReasonUnsupportedValue), "timeouts.%v", err)
+		return problemf(string(gatewayv1.RouteReasonUnsupportedValue), "timeouts.%v", err)
+	}
+	if forward.Retry, err = retry(spec.Retry); err != nil {
+		return problemf(string(gatewayv1.RouteReasonUnsupportedValue), "retry.%v", err)
 	}
 	if rewrite := rule.filters.rewrite; rewrite != nil {
 		forward.HostRewrite, forward.Path = rewrite.host, rewrite.path
 	}
 	if p := t.ruleBackends(route, spec.BackendRefs, rule, forward); p != nil {
-		rule.filters = filters{}
-		return rule, p
+		return p
 	}
+	t.ruleMirrors(route, rule, forward)
 	rule.forward = forward
-	return rule, nil
+	return nil
+}
+
+// ruleMirrors resolves the mirrors, which are backends of the rule too.
+func (t *translation) ruleMirrors(route ir.Ref, rule *httpRule, forward *ir.Forward) {
+	mirrors, backends, unresolved := t.mirrors(route, rule.filters.mirrors)
+	forward.Mirrors = mirrors
+	rule.backends = append(rule.backends, backends...)
+	rule.unresolved = append(rule.unresolved, unresolved...)
 }
 
 // invalidForward answers 500.
@@ -62,8 +93,6 @@ func invalidForward() *ir.Forward {
 // checkRule refuses combinations, and fields that are not served.
 func checkRule(spec *gatewayv1.HTTPRouteRule, rule *httpRule) *problem {
 	switch {
-	case spec.Retry != nil:
-		return problemf(string(gatewayv1.RouteReasonUnsupportedValue), "retry is not supported")
 	case spec.SessionPersistence != nil:
 		return problemf(string(gatewayv1.RouteReasonUnsupportedValue), "sessionPersistence is not supported")
 	case rule.filters.redirect != nil && len(spec.BackendRefs) > 0:

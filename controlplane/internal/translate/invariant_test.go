@@ -168,23 +168,41 @@ func checkVirtualHosts(tb testing.TB, table ir.RouteConfig, clusters map[string]
 		}
 		domains[host.Domain] = true
 		for _, route := range host.Routes {
-			if (route.Redirect == nil) == (route.Forward == nil) {
-				tb.Errorf("route %s must have one of Redirect and Forward", route.Name)
-				continue
-			}
-			if route.Forward == nil {
-				continue
-			}
-			total := uint32(0)
-			for _, share := range route.Forward.Clusters {
-				total += share.Weight
-				if share.Cluster != contract.InvalidCluster && !clusters[share.Cluster] {
-					tb.Errorf("route %s leads to cluster %s, which is not sent", route.Name, share.Cluster)
-				}
-			}
-			if total == 0 {
-				tb.Errorf("route %s has no weight", route.Name)
-			}
+			checkRoute(tb, route, clusters)
+		}
+	}
+}
+
+func checkRoute(tb testing.TB, route *ir.Route, clusters map[string]bool) {
+	tb.Helper()
+	actions := 0
+	for _, isSet := range []bool{route.Redirect != nil, route.Forward != nil, route.Status != 0} {
+		if isSet {
+			actions++
+		}
+	}
+	if actions != 1 {
+		tb.Errorf("route %s must have one of Redirect, Forward and Status", route.Name)
+	}
+	if route.Forward == nil {
+		if route.CORS != nil {
+			tb.Errorf("route %s cannot answer for other origins", route.Name)
+		}
+		return
+	}
+	total := uint32(0)
+	for _, share := range route.Forward.Clusters {
+		total += share.Weight
+		if share.Cluster != contract.InvalidCluster && !clusters[share.Cluster] {
+			tb.Errorf("route %s leads to cluster %s, which is not sent", route.Name, share.Cluster)
+		}
+	}
+	if total == 0 {
+		tb.Errorf("route %s has no weight", route.Name)
+	}
+	for _, mirror := range route.Forward.Mirrors {
+		if !clusters[mirror.Cluster] || mirror.Denominator == 0 || mirror.Numerator > mirror.Denominator {
+			tb.Errorf("route %s mirrors to cluster %s, which is not sent, or a wrong share", route.Name, mirror.Cluster)
 		}
 	}
 }
