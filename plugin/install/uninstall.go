@@ -6,18 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/installation"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 )
 
 const uninstallLong = `Take away what install made: the controller, the proxies that it deployed, its
@@ -49,7 +48,7 @@ type UninstallOptions struct {
 
 // NewUninstallCommand is the verb uninstall.
 func NewUninstallCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) *cobra.Command {
-	o := &UninstallOptions{Streams: streams, Terminal: isTerminal(streams.In)}
+	o := &UninstallOptions{Streams: streams, Terminal: terminal.Is(streams.In)}
 	cmd := &cobra.Command{
 		Use:     "uninstall",
 		Short:   "Take the controller out of a cluster",
@@ -79,11 +78,6 @@ func NewUninstallCommand(flags *genericclioptions.ConfigFlags, streams genericio
 	set.DurationVar(&o.Timeout, "timeout", defaultTimeout, "how long to wait")
 	kube.AddFlags(flags, set)
 	return cmd
-}
-
-func isTerminal(in io.Reader) bool {
-	file, ok := in.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) // #nosec G115 -- descriptors fit
 }
 
 func (o *UninstallOptions) complete() error {

@@ -3,18 +3,16 @@ package originate
 import (
 	"crypto/x509"
 	"errors"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -92,7 +90,7 @@ func (v *values) options(target string, streams genericiooptions.IOStreams) (*Op
 		Port: v.port, Expose: v.expose, Gateway: v.gateway, PathPrefix: v.pathPrefix,
 		Sync: v.sync, Diff: v.diff, Force: v.force, Yes: v.yes,
 		DryRun: v.dryRun, Output: v.output, Wait: v.wait, Timeout: v.timeout,
-		Streams: streams, Now: time.Now, SystemPool: systemPool, Terminal: isTerminal(streams.In),
+		Streams: streams, Now: time.Now, SystemPool: systemPool, Terminal: terminal.Is(streams.In),
 	}
 	if options.AutoPolicy {
 		options.Spec.Policy, _ = options.Spec.ChoosePolicy()
@@ -207,11 +205,6 @@ func usage(err error) error {
 		return fail.Usage("%w", field)
 	}
 	return err
-}
-
-func isTerminal(in io.Reader) bool {
-	file, ok := in.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // command is the command line as given, for fixes that can be pasted.

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -25,6 +24,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/report"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 )
 
 const long = `Prove that the gateway speaks verified TLS to its backends.
@@ -218,6 +218,5 @@ func (o *Options) note(format string, args ...any) {
 
 // colored says whether w is a terminal that wants colours.
 func colored(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" // #nosec G115 -- a file descriptor
+	return terminal.Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/term"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 )
 
 // Steps shows what is being done, a line for each step, with its time. On a
@@ -30,7 +29,7 @@ type Steps struct {
 // NewSteps shows steps on out, which is a terminal or not.
 func NewSteps(out io.Writer, getenv func(string) string, now func() time.Time) *Steps {
 	s := &Steps{out: out, now: now}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && getenv("TERM") != "dumb" { // #nosec G115 -- descriptors fit
+	if terminal.Is(out) && getenv("TERM") != "dumb" {
 		s.live = true
 		s.colour = getenv("NO_COLOR") == ""
 	}
