@@ -54,6 +54,7 @@ func await(t *testing.T, what string, done func() bool) {
 func TestRecordTellsWhetherTheProcessRuns(t *testing.T) {
 	t.Parallel()
 	running, spec := start(t, "echo up; exec sleep 600")
+	await(t, "up", func() bool { return len(daemon.Tail(spec.LogFile, 1)) == 1 })
 	// exec changes the command line, which makes it another process than
 	// the recorded one: exactly what a reused process id looks like.
 	await(t, "exec", func() bool { return !running.Alive(t.Context()) })
