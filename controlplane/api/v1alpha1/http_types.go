@@ -10,6 +10,12 @@ type CommonHTTPProtocolOptions struct {
 	// +optional
 	IdleTimeout *Duration `json:"idleTimeout,omitempty"`
 
+	// MaxConnectionDuration is the age at which a connection takes no more
+	// requests, and ends with those that it has (Envoy:
+	// max_connection_duration). Default: no limit.
+	// +optional
+	MaxConnectionDuration *Duration `json:"maxConnectionDuration,omitempty"`
+
 	// MaxHeadersCount is how many headers a response may have (Envoy:
 	// max_headers_count). Default: Envoy's, 100.
 	// +optional

@@ -312,6 +312,11 @@ func (in *CommonHTTPProtocolOptions) DeepCopyInto(out *CommonHTTPProtocolOptions
 		*out = new(Duration)
 		**out = **in
 	}
+	if in.MaxConnectionDuration != nil {
+		in, out := &in.MaxConnectionDuration, &out.MaxConnectionDuration
+		*out = new(Duration)
+		**out = **in
+	}
 	if in.MaxHeadersCount != nil {
 		in, out := &in.MaxHeadersCount, &out.MaxHeadersCount
 		*out = new(int32)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -12,7 +11,6 @@ import (
 	dnscommonv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
 	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
-	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -55,7 +53,11 @@ func (b *builder) buildCluster(c *ir.Cluster) (*clusterv3.Cluster, error) {
 	if connectTimeout == 0 {
 		connectTimeout = defaultConnectTimeout
 	}
-	protocol, err := packed(httpProtocol(c))
+	options, err := httpProtocol(c)
+	if err != nil {
+		return nil, err
+	}
+	protocol, err := packed(options)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +78,9 @@ func (b *builder) buildCluster(c *ir.Cluster) (*clusterv3.Cluster, error) {
 			return nil, err
 		}
 	}
+	if err := setConnection(cluster, c); err != nil {
+		return nil, err
+	}
 	return cluster, cluster.Validate()
 }
 
@@ -94,7 +99,7 @@ func setDiscovery(cluster *clusterv3.Cluster, c *ir.Cluster) error {
 		cluster.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 		cluster.LoadAssignment = buildEndpoints(c)
 	case ir.DiscoverDNS:
-		dns, err := dnsDiscovery()
+		dns, err := dnsDiscovery(c.Connection)
 		if err != nil {
 			return err
 		}
@@ -122,7 +127,7 @@ func checkEndpoints(c *ir.Cluster) error {
 }
 
 // dnsDiscovery makes every address that a name resolves to an endpoint.
-func dnsDiscovery() (*clusterv3.Cluster_CustomClusterType, error) {
+func dnsDiscovery(connection *ir.Connection) (*clusterv3.Cluster_CustomClusterType, error) {
 	resolver, err := packed(&caresv3.CaresDnsResolverConfig{
 		QueryTimeoutSeconds: wrapperspb.UInt64(dnsQuerySeconds),
 		QueryTries:          wrapperspb.UInt32(dnsTries),
@@ -130,7 +135,7 @@ func dnsDiscovery() (*clusterv3.Cluster_CustomClusterType, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := packed(&dnsv3.DnsCluster{
+	dns := &dnsv3.DnsCluster{
 		DnsLookupFamily:   dnscommonv3.DnsLookupFamily_V4_PREFERRED,
 		RespectDnsTtl:     true,
 		DnsRefreshRate:    durationpb.New(dnsRefresh),
@@ -139,40 +144,26 @@ func dnsDiscovery() (*clusterv3.Cluster_CustomClusterType, error) {
 			Name:        "envoy.network.dns_resolver.cares",
 			TypedConfig: resolver,
 		},
-	})
+	}
+	if connection != nil && connection.DNS != nil {
+		setDNS(dns, connection.DNS)
+	}
+	config, err := packed(dns)
 	if err != nil {
 		return nil, err
 	}
 	return &clusterv3.Cluster_CustomClusterType{Name: "envoy.clusters.dns", TypedConfig: config}, nil
 }
 
-const (
-	alpnHTTP2 = "h2"
-	alpnHTTP1 = "http/1.1"
-)
-
-// httpProtocol keeps what Envoy speaks in line with what ALPN may agree on:
-// where a policy offers both protocols, the handshake decides.
-func httpProtocol(c *ir.Cluster) *httpv3.HttpProtocolOptions {
-	http2 := c.HTTP2
-	if c.TLS != nil {
-		h2, h1 := slices.Contains(c.TLS.ALPN, alpnHTTP2), slices.Contains(c.TLS.ALPN, alpnHTTP1)
-		if h2 && h1 {
-			return &httpv3.HttpProtocolOptions{
-				UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_AutoConfig{
-					AutoConfig: &httpv3.HttpProtocolOptions_AutoHttpConfig{},
-				},
-			}
-		}
-		http2 = http2 || h2
+// setDNS applies a policy's settings. A refresh rate of its own holds for
+// short-lived records too, unless the policy asks for their time to live.
+func setDNS(dns *dnsv3.DnsCluster, settings *ir.DNS) {
+	if settings.RefreshRate != nil {
+		dns.DnsRefreshRate = duration(settings.RefreshRate)
+		dns.RespectDnsTtl = false
 	}
-	explicit := &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
-		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{},
+	if settings.RespectTTL != nil {
+		dns.RespectDnsTtl = *settings.RespectTTL
 	}
-	if http2 {
-		explicit.ProtocolConfig = &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{}
-	}
-	return &httpv3.HttpProtocolOptions{
-		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit},
-	}
+	dns.DnsJitter = duration(settings.Jitter)
 }

@@ -36,7 +36,7 @@ type Cluster struct {
 	Endpoints []Endpoint
 	// HTTP2 speaks HTTP/2 by prior knowledge, or by ALPN under TLS.
 	HTTP2 bool
-	// ConnectTimeout; zero means 5 s. Connection's wins.
+	// ConnectTimeout; zero means 5 s.
 	ConnectTimeout time.Duration
 	// TLS is nil only where no policy targets the backend, or with Passthrough.
 	TLS *UpstreamTLS

@@ -5,7 +5,6 @@ import "time"
 // Connection is what policies say of a cluster beside its TLS. What is nil or
 // empty is Envoy's default, or the controller's.
 type Connection struct {
-	ConnectTimeout *time.Duration `json:",omitempty"`
 	// BufferLimit is in bytes for each connection; zero is no limit.
 	BufferLimit *uint32 `json:",omitempty"`
 	// DNS counts with DiscoverDNS only.

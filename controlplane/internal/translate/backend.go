@@ -48,6 +48,8 @@ func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 		cluster.Origin = append(cluster.Origin, decided.policy)
 		b.secrets = decided.settings.secrets
 	}
+	t.connect(b, cluster)
+	cluster.Origin = withOrigins(cluster.Origin, t.connection(b.target).policies)
 	cluster.SetName()
 	b.cluster = cluster
 }

@@ -14,60 +14,39 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
-// backendConfigPolicy evaluates a BackendConfigPolicy, once.
-func (t *translation) backendConfigPolicy(policy *v1alpha1.BackendConfigPolicy) *tlsSettings {
+// configSettings is what a BackendConfigPolicy asks for.
+type configSettings struct {
+	tlsSettings
+	// settings are those beside tls. They count where the policy is accepted.
+	settings settings
+}
+
+// backendConfigPolicy evaluates a BackendConfigPolicy, once. One whose tls is
+// not valid counts for nothing else, and its backends are not reached; other
+// fields that are not valid are left out.
+func (t *translation) backendConfigPolicy(policy *v1alpha1.BackendConfigPolicy) *configSettings {
 	name := nameOf(policy)
 	if known, ok := t.configPolicies[name]; ok {
 		return known
 	}
-	s := &tlsSettings{}
+	s := &configSettings{settings: connectionSettings(&policy.Spec)}
 	t.configPolicies[name] = s
-	if sections := unservedSections(&policy.Spec); len(sections) > 0 {
-		s.accepted = problemf(v1alpha1.PolicyReasonInvalid, "not supported yet: spec.%s", strings.Join(sections, ", spec."))
-		return s
-	}
-	if policy.Spec.TLS == nil {
-		return s
-	}
-	tls, err := t.bcpTLS(policy, s)
-	if err != nil {
-		reason := v1alpha1.PolicyReasonInvalid
-		if errors.Is(err, errExpired) {
-			reason = contract.ReasonExpiredCertificate
+	if policy.Spec.TLS != nil {
+		tls, err := t.bcpTLS(policy, &s.tlsSettings)
+		if err != nil {
+			reason := v1alpha1.PolicyReasonInvalid
+			if errors.Is(err, errExpired) {
+				reason = contract.ReasonExpiredCertificate
+			}
+			s.accepted = problemf(reason, "%s", strings.Join(append([]string{"spec.tls." + err.Error()}, s.settings.errs...), "; "))
+			return s
 		}
-		s.accepted = problemf(reason, "spec.tls.%v", err)
-		return s
+		s.tls = tls
 	}
-	s.tls = tls
+	if len(s.settings.errs) > 0 && s.tls == nil && len(s.settings.list) == 0 {
+		s.accepted = problemf(v1alpha1.PolicyReasonInvalid, "%s", strings.Join(s.settings.errs, "; "))
+	}
 	return s
-}
-
-// unservedSections names the sections that the policy sets and the controller
-// does not serve.
-func unservedSections(spec *v1alpha1.BackendConfigPolicySpec) []string {
-	var set []string
-	for _, section := range []struct {
-		name  string
-		isSet bool
-	}{
-		{"connectTimeout", spec.ConnectTimeout != nil},
-		{"perConnectionBufferLimitBytes", spec.PerConnectionBufferLimitBytes != nil},
-		{"dns", spec.DNS != nil},
-		{"tcpKeepalive", spec.TCPKeepalive != nil},
-		{"upstreamProxyProtocol", spec.UpstreamProxyProtocol != nil},
-		{"commonHttpProtocolOptions", spec.CommonHTTPProtocolOptions != nil},
-		{"http1ProtocolOptions", spec.HTTP1ProtocolOptions != nil},
-		{"http2ProtocolOptions", spec.HTTP2ProtocolOptions != nil},
-		{"loadBalancer", spec.LoadBalancer != nil},
-		{"healthCheck", spec.HealthCheck != nil},
-		{"outlierDetection", spec.OutlierDetection != nil},
-		{"circuitBreakers", spec.CircuitBreakers != nil},
-	} {
-		if section.isSet {
-			set = append(set, section.name)
-		}
-	}
-	return set
 }
 
 // bcpTLS evaluates spec.tls. Errors start with the field that is wrong.

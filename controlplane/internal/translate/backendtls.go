@@ -31,7 +31,7 @@ func (t *translation) backendTLS(target ir.Ref, port string) backendTLS {
 	}
 	for _, policy := range t.configPoliciesOf(target) {
 		if policy.Spec.TLS != nil {
-			return backendTLS{settings: t.backendConfigPolicy(policy), policy: configPolicyRef(policy)}
+			return backendTLS{settings: &t.backendConfigPolicy(policy).tlsSettings, policy: configPolicyRef(policy)}
 		}
 	}
 	return backendTLS{}

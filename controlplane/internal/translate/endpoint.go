@@ -30,12 +30,13 @@ func serviceEndpoints(slicesOf []*discoveryv1.EndpointSlice, port *corev1.Servic
 		}
 		for i := range slice.Endpoints {
 			isReady, isDraining := endpointState(&slice.Endpoints[i].Conditions)
+			zone := deref(slice.Endpoints[i].Zone, "")
 			for _, host := range usableAddresses(slice, &slice.Endpoints[i], allowLoopback) {
 				switch {
 				case isReady:
-					ready = append(ready, ir.Endpoint{Host: host, Port: number})
+					ready = append(ready, ir.Endpoint{Host: host, Port: number, Zone: zone})
 				case isDraining:
-					draining = append(draining, ir.Endpoint{Host: host, Port: number, Draining: true})
+					draining = append(draining, ir.Endpoint{Host: host, Port: number, Draining: true, Zone: zone})
 				}
 			}
 		}
@@ -47,10 +48,11 @@ func serviceEndpoints(slicesOf []*discoveryv1.EndpointSlice, port *corev1.Servic
 }
 
 func sortedEndpoints(endpoints []ir.Endpoint) []ir.Endpoint {
-	slices.SortFunc(endpoints, func(a, b ir.Endpoint) int {
+	place := func(a, b ir.Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port))
-	})
-	return slices.Compact(endpoints)
+	}
+	slices.SortFunc(endpoints, func(a, b ir.Endpoint) int { return cmp.Or(place(a, b), cmp.Compare(a.Zone, b.Zone)) })
+	return slices.CompactFunc(endpoints, func(a, b ir.Endpoint) bool { return place(a, b) == 0 && a.Draining == b.Draining })
 }
 
 // slicePort is the number that the Service's port has in this slice. Slices

@@ -22,7 +22,7 @@ type policyTarget struct {
 	missing *problem
 	// lost names what keeps the policy from being in effect here.
 	lost string
-	// lostParts names what does so on some ports only.
+	// lostParts say what of it others decide here.
 	lostParts []string
 	// shared names other policies that are in effect here as well.
 	shared []string
@@ -148,19 +148,6 @@ func message(statement string, notes []string) string {
 	return strings.Join(append([]string{statement}, notes...), "; ")
 }
 
-// backendConfigPolicyStatus is the status of a BackendConfigPolicy.
-func (t *translation) backendConfigPolicyStatus(policy *v1alpha1.BackendConfigPolicy) ir.ObjectStatus {
-	settings := t.backendConfigPolicy(policy)
-	targets := t.configPolicyTargets(policy)
-	return ir.ObjectStatus{
-		Ref:        configPolicyRef(policy),
-		Generation: policy.Generation,
-		Ancestors: t.ancestors(targets, func(on []policyTarget, unused bool) []ir.Condition {
-			return []ir.Condition{configPolicyAccepted(settings, on, unused), configPolicyAttached(settings, on)}
-		}),
-	}
-}
-
 // noTargets has a policy without targets stand for itself, so that its status
 // has a place.
 func noTargets(policy ir.Ref) []policyTarget {
@@ -168,123 +155,4 @@ func noTargets(policy ir.Ref) []policyTarget {
 		ref:     policy,
 		missing: problemf(v1alpha1.PolicyReasonTargetNotFound, "the policy names and selects no Service or Backend of its namespace"),
 	}}
-}
-
-// configPolicyTargets are the targets that a policy names, and those that it
-// selects.
-func (t *translation) configPolicyTargets(policy *v1alpha1.BackendConfigPolicy) []policyTarget {
-	var refs []ir.Ref
-	for _, ref := range policy.Spec.TargetRefs {
-		refs = append(refs, configPolicyTarget(policy.Namespace, ref))
-	}
-	for _, selector := range policy.Spec.TargetSelectors {
-		refs = append(refs, t.selected(policy.Namespace, selector)...)
-	}
-	if len(refs) == 0 {
-		return noTargets(configPolicyRef(policy))
-	}
-	var targets []policyTarget
-	for _, ref := range refs {
-		if slices.ContainsFunc(targets, func(o policyTarget) bool { return o.ref == ref }) {
-			continue
-		}
-		target := policyTarget{ref: ref, missing: t.objects.targetProblem(ref)}
-		if policy.Spec.TLS != nil {
-			target.lost, target.lostParts = t.overrides(policy, ref)
-		}
-		for _, other := range t.configPoliciesOf(ref) {
-			if other != policy {
-				target.shared = append(target.shared, describe(configPolicyRef(other)))
-			}
-		}
-		targets = append(targets, target)
-	}
-	return targets
-}
-
-// selected are the targets of a selector, sorted.
-func (t *translation) selected(namespace string, selector v1alpha1.TargetSelector) []ir.Ref {
-	var refs []ir.Ref
-	for _, name := range t.objects.names(string(selector.Kind), namespace) {
-		ref := ir.Ref{Group: string(selector.Group), Kind: string(selector.Kind), Name: name}
-		if t.selects(selector, ref) {
-			refs = append(refs, ref)
-		}
-	}
-	return refs
-}
-
-// overrides names the policies that decide about TLS in this one's place: on
-// the whole target, or else on single ports of it.
-func (t *translation) overrides(policy *v1alpha1.BackendConfigPolicy, target ir.Ref) (whole string, parts []string) {
-	for _, other := range t.configPoliciesOf(target) {
-		if other == policy {
-			break
-		}
-		if other.Spec.TLS != nil {
-			whole = describe(configPolicyRef(other))
-			break
-		}
-	}
-	sections := t.objects.policies.tls[target]
-	if claims := sections[""]; len(claims) > 0 {
-		return describe(tlsPolicyRef(claims[0])), nil
-	}
-	service, ok := t.objects.services[target.Name]
-	if whole != "" || target.Kind != kindService || !ok {
-		return whole, nil
-	}
-	for i := range service.Spec.Ports {
-		if claims := sections[service.Spec.Ports[i].Name]; len(claims) > 0 {
-			parts = append(parts, fmt.Sprintf("port %s by %s", service.Spec.Ports[i].Name, describe(tlsPolicyRef(claims[0]))))
-		}
-	}
-	if len(parts) == len(service.Spec.Ports) {
-		return strings.Join(parts, ", "), nil
-	}
-	return "", parts
-}
-
-func configPolicyAccepted(settings *tlsSettings, on []policyTarget, unused bool) ir.Condition {
-	accepted := settings.accepted
-	for _, target := range on {
-		if target.missing != nil {
-			accepted = target.missing
-		}
-	}
-	notes := slices.Clone(settings.notes)
-	if unused {
-		notes = append(notes, noteUnused)
-	}
-	return accepted.condition(v1alpha1.PolicyConditionAccepted, v1alpha1.PolicyReasonValid, message("the policy is valid", notes))
-}
-
-func configPolicyAttached(settings *tlsSettings, on []policyTarget) ir.Condition {
-	attached := &problem{reason: v1alpha1.PolicyReasonPending, message: "the policy is not accepted"}
-	if settings.accepted == nil {
-		attached = nil
-	}
-	var lost, merged []string
-	for _, target := range on {
-		if target.missing != nil {
-			attached = target.missing
-		}
-		if target.lost != "" {
-			lost = append(lost, fmt.Sprintf("spec.tls is overridden on %s by %s", describe(target.ref), target.lost))
-		}
-		for _, part := range target.lostParts {
-			merged = append(merged, fmt.Sprintf("spec.tls is overridden on %s, %s", describe(target.ref), part))
-		}
-		if len(target.shared) > 0 {
-			merged = append(merged, fmt.Sprintf("merged on %s with %s", describe(target.ref), strings.Join(target.shared, ", ")))
-		}
-	}
-	if attached == nil && len(lost) > 0 && len(lost) == len(on) {
-		attached = problemf(v1alpha1.PolicyReasonOverridden, "%s", strings.Join(lost, "; "))
-	}
-	reason := v1alpha1.PolicyReasonAttached
-	if len(merged) > 0 || len(lost) > 0 {
-		reason = v1alpha1.PolicyReasonMerged
-	}
-	return attached.condition(v1alpha1.PolicyConditionAttached, reason, message("the policy is in effect", append(lost, merged...)))
 }

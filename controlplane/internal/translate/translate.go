@@ -90,9 +90,13 @@ type translation struct {
 
 	backends       map[backendKey]*backend
 	tlsPolicies    map[ir.Name]*tlsSettings
-	configPolicies map[ir.Name]*tlsSettings
-	bundles        map[source]parsedBundle
-	keyPairs       map[ir.Name]parsedKeyPair
+	configPolicies map[ir.Name]*configSettings
+	// connections are what policies make of a backend's connections.
+	connections map[ir.Ref]*merged
+	// notes are remarks on policies that only a backend's cluster shows.
+	notes    map[noteKey][]string
+	bundles  map[source]parsedBundle
+	keyPairs map[ir.Name]parsedKeyPair
 	// secrets are the trust bundles by name.
 	secrets map[string]*ir.Secret
 	uses    uses
@@ -105,7 +109,9 @@ func newTranslation(s *snapshot.Snapshot, o Options) *translation {
 		gateways:       map[ir.Name]*gateway{},
 		backends:       map[backendKey]*backend{},
 		tlsPolicies:    map[ir.Name]*tlsSettings{},
-		configPolicies: map[ir.Name]*tlsSettings{},
+		configPolicies: map[ir.Name]*configSettings{},
+		connections:    map[ir.Ref]*merged{},
+		notes:          map[noteKey][]string{},
 		bundles:        map[source]parsedBundle{},
 		keyPairs:       map[ir.Name]parsedKeyPair{},
 		secrets:        map[string]*ir.Secret{},
