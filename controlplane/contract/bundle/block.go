@@ -50,6 +50,9 @@ func (b *block) certificate() (*x509.Certificate, error) {
 	if err != nil {
 		return nil, &MalformedError{Line: b.line, Reason: fmt.Sprintf("begins a block that is no certificate (%v)", err)}
 	}
+	if err := CheckEncoding(certificate); err != nil {
+		return nil, &MalformedError{Line: b.line, Reason: fmt.Sprintf("begins a certificate that Envoy does not take (%v)", err)}
+	}
 	return certificate, nil
 }
 

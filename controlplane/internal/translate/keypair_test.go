@@ -28,7 +28,7 @@ func TestKeyPairChain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := parseKeyPair(&corev1.Secret{
+			_, _, err := parseKeyPair(&corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "server"},
 				Data:       map[string][]byte{corev1.TLSCertKey: test.chain, corev1.TLSPrivateKeyKey: pair.Key},
 			})

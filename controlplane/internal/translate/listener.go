@@ -209,7 +209,7 @@ func (t *translation) listenerCertificate(gateway ir.Ref, ref *gatewayv1.SecretO
 	if object.Type != corev1.SecretTypeTLS {
 		return nil, problemf(invalid, "%s is of type %q: it must be %s", describe(target), object.Type, corev1.SecretTypeTLS)
 	}
-	secret, err := t.keyPair(object)
+	secret, err := t.serverKeyPair(object)
 	if err != nil {
 		return nil, problemf(invalid, "%v", err)
 	}
