@@ -17,6 +17,9 @@ type Route struct {
 	Redirect *Redirect
 	Forward  *Forward
 	Status   int `json:",omitempty"`
+	// GRPC requests are answered 503 in place of 500, which their clients see as
+	// UNAVAILABLE.
+	GRPC bool `json:",omitempty"`
 	// CORS answers for other origins; nil does not.
 	CORS *CORS
 

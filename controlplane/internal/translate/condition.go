@@ -21,6 +21,9 @@ const (
 	// policy that targets it, is not valid, so that its share gets 500.
 	reasonInvalidBackend       = "InvalidBackend"
 	reasonInvalidBackendPolicy = "InvalidBackendPolicy"
+	// reasonHostnameConflict is a route's Accepted where a route of another kind
+	// has the hostname; listeners have the same reason.
+	reasonHostnameConflict = "HostnameConflict"
 )
 
 // problem is why something is not valid, in the words of a condition.

@@ -146,7 +146,7 @@ func (t *translation) addresses(object *gatewayv1.Gateway) []string {
 func (g *gateway) deployed() *ir.Deployment {
 	g.deployment.Frozen = g.refused != nil || g.parameters != nil
 	for _, l := range g.listeners {
-		port := ir.Port{Name: listenerName(l.port, l.isHTTPS()), Number: l.port}
+		port := ir.Port{Name: listenerName(l.port, l.usesTLS()), Number: l.port}
 		if l.accepted() && !slices.Contains(g.deployment.Ports, port) {
 			g.deployment.Ports = append(g.deployment.Ports, port)
 		}

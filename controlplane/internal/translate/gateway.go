@@ -30,7 +30,7 @@ func (g *gateway) reached() map[*backend]struct{} {
 			continue
 		}
 		for _, a := range l.attached {
-			for _, b := range a.route.backends {
+			for _, b := range a.route.backendsOn(l) {
 				reached[b] = struct{}{}
 			}
 		}
@@ -57,8 +57,8 @@ func checkGateway(object *gatewayv1.Gateway) *problem {
 	return nil
 }
 
-// setConflicts marks listeners that cannot be told apart: different protocols
-// on one port, or one hostname twice. As the API demands, none of them wins.
+// setConflicts marks listeners that cannot be told apart: see portConflict. As
+// the API demands, none of them wins.
 func (g *gateway) setConflicts() {
 	for _, l := range g.listeners {
 		if l.refused != nil {
@@ -68,14 +68,9 @@ func (g *gateway) setConflicts() {
 			if other == l || other.refused != nil || other.port != l.port {
 				continue
 			}
-			switch {
-			case other.spec.Protocol != l.spec.Protocol:
-				l.conflict = problemf(string(gatewayv1.ListenerReasonProtocolConflict),
-					"listener %s has the same port %d and another protocol, %s", other.spec.Name, other.port, other.spec.Protocol)
-			case other.domain == l.domain:
-				l.conflict = problemf(string(gatewayv1.ListenerReasonHostnameConflict),
-					"listener %s has the same port %d and the same hostname", other.spec.Name, other.port)
-			case l.isHTTPS() && (covers(l.domain, other.domain) || covers(other.domain, l.domain)):
+			if p := portConflict(l, other); p != nil {
+				l.conflict = p
+			} else if l.usesTLS() && (covers(l.domain, other.domain) || covers(other.domain, l.domain)) {
 				l.overlaps = true
 			}
 		}
@@ -100,7 +95,7 @@ func (g *gateway) configuration() *ir.Gateway {
 		if len(chains) == 0 {
 			continue
 		}
-		result.Listeners = append(result.Listeners, ir.Listener{Name: listenerName(port, all[0].isHTTPS()), Port: port, Chains: chains})
+		result.Listeners = append(result.Listeners, ir.Listener{Name: listenerName(port, all[0].usesTLS()), Port: port, Chains: chains})
 		for _, l := range all {
 			addSecrets(secrets, l.certificates)
 		}
@@ -128,24 +123,31 @@ func addSecrets(to map[string]*ir.Secret, secrets []*ir.Secret) {
 	}
 }
 
-func listenerName(port uint16, https bool) string {
-	if https {
+// listenerName is the same for HTTPS and TLS, which can share a port: one
+// more listener on it must not make another of it.
+func listenerName(port uint16, tls bool) string {
+	if tls {
 		return fmt.Sprintf("https-%d", port)
 	}
 	return fmt.Sprintf("http-%d", port)
 }
 
 // chains are the filter chains of one port: one for all HTTP listeners, or one
-// for the server name of each HTTPS listener. Their names hold the hostname
-// and not the listener's name, so that renaming a listener breaks nothing.
+// for the server name of each HTTPS listener and each hostname of the routes
+// of TLS listeners. Their names hold the hostname and not the listener's name,
+// so that renaming a listener breaks nothing.
 func chains(port uint16, all []*listener) []ir.FilterChain {
-	if !all[0].isHTTPS() {
+	if !all[0].usesTLS() {
 		name := listenerName(port, false)
 		return []ir.FilterChain{{Name: name, Routes: ir.RouteConfig{Name: name, VirtualHosts: virtualHosts(all, all)}}}
 	}
 	var chains []ir.FilterChain
 	for _, l := range all {
 		if !l.serves() {
+			continue
+		}
+		if l.isTLS() {
+			chains = append(chains, connectChains(port, l, all)...)
 			continue
 		}
 		name := listenerName(port, true) + "/" + l.domain
@@ -157,11 +159,10 @@ func chains(port uint16, all []*listener) []ir.FilterChain {
 		if l.domain != anyHost {
 			chain.ServerNames = []string{l.domain}
 		}
-		for _, secret := range l.certificates {
-			chain.TLS.Certificates = append(chain.TLS.Certificates, secret.Name)
-		}
+		chain.TLS.Certificates = secretNames(l.certificates)
 		chains = append(chains, chain)
 	}
+	chains = append(chains, closedChains(port, all, chains)...)
 	slices.SortFunc(chains, func(a, b ir.FilterChain) int { return cmp.Compare(a.Name, b.Name) })
 	return chains
 }

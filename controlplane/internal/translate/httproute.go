@@ -26,10 +26,17 @@ func (t *translation) httpRoute(object *gatewayv1.HTTPRoute) *route {
 	if len(rules) == 0 {
 		rules = []gatewayv1.HTTPRouteRule{{}} // The default of the API.
 	}
+	r.addRules(len(rules), func(i int) (*httpRule, *problem) { return t.httpRule(r.ref, &rules[i]) })
+	return r
+}
+
+// addRules adds the rules of a route of requests; translated gives the ones
+// from 0 to n-1.
+func (r *route) addRules(n int, translated func(i int) (*httpRule, *problem)) {
 	var unresolved, dropped []*problem
 	var numbers []string
-	for i := range rules {
-		rule, p := t.httpRule(r.ref, &rules[i])
+	for i := range n {
+		rule, p := translated(i)
 		r.addEntries(rule, i)
 		r.backends = append(r.backends, rule.backends...)
 		for _, u := range rule.unresolved {
@@ -42,13 +49,12 @@ func (t *translation) httpRoute(object *gatewayv1.HTTPRoute) *route {
 	}
 	r.unresolved = joinProblems(unresolved)
 	switch joined := joinProblems(dropped); {
-	case len(dropped) == len(rules):
+	case len(dropped) == n:
 		r.invalid = joined
 	case joined != nil:
 		// The API prescribes how the message starts.
 		r.partial = problemf(string(gatewayv1.RouteReasonUnsupportedValue), "Dropped Rule %s: %s", strings.Join(numbers, ", "), joined.message)
 	}
-	return r
 }
 
 // addEntries makes a route of Envoy for each match of a rule.
@@ -57,6 +63,7 @@ func (r *route) addEntries(rule *httpRule, number int) {
 		route := &ir.Route{
 			Name:            ir.RouteName(r.ref, number, i) + nameSuffix(rule.name),
 			Match:           match,
+			GRPC:            r.ref.Kind == kindGRPCRoute,
 			CORS:            rule.filters.cors,
 			RequestHeaders:  rule.filters.request,
 			ResponseHeaders: rule.filters.response,
@@ -67,9 +74,13 @@ func (r *route) addEntries(rule *httpRule, number int) {
 		} else {
 			route.Forward = rule.forward
 		}
-		r.entries = append(r.entries, &entry{
+		e := &entry{
 			route: route, created: r.created,
 			owner: r.ref.Name, rule: number, match: i,
-		})
+		}
+		if len(rule.ranks) > 0 {
+			e.rank = rule.ranks[i]
+		}
+		r.entries = append(r.entries, e)
 	}
 }

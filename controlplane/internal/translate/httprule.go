@@ -25,6 +25,8 @@ type httpRule struct {
 	// name is empty where the rule has none.
 	name    gatewayv1.SectionName
 	matches []ir.Match
+	// ranks are those of the matches of a GRPCRoute.
+	ranks   []rank
 	filters filters
 	forward *ir.Forward
 	// backends are those that the rule reaches or would reach.

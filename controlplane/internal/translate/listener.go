@@ -28,8 +28,8 @@ type listener struct {
 	refused, conflict, unresolved *problem
 	// overlaps says that another listener's TLS hostnames overlap.
 	overlaps bool
-	// certificates are those of an HTTPS listener; without one it does not
-	// serve.
+	// certificates are those of a listener at which TLS ends; without one it
+	// does not serve.
 	certificates []*ir.Secret
 
 	attached []*attachment
@@ -49,7 +49,7 @@ func (l *listener) accepted() bool { return l.refused == nil && l.conflict == ni
 
 // serves tells whether the listener is in Envoy's configuration.
 func (l *listener) serves() bool {
-	return l.accepted() && (!l.isHTTPS() || len(l.certificates) > 0)
+	return l.accepted() && (!l.terminates() || len(l.certificates) > 0)
 }
 
 // newListener checks what can be seen of one listener alone.
@@ -58,8 +58,8 @@ func (t *translation) newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener
 	var portOK bool
 	l.port, portOK = portNumber(spec.Port)
 	switch {
-	case spec.Protocol != gatewayv1.HTTPProtocolType && !l.isHTTPS():
-		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedProtocol), "protocol %s is not supported: use HTTP or HTTPS", spec.Protocol)
+	case len(routeKinds(spec.Protocol)) == 0:
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedProtocol), "protocol %s is not supported: use HTTP, HTTPS or TLS", spec.Protocol)
 		return l
 	case !portOK:
 		l.refused = problemf(string(gatewayv1.ListenerReasonPortUnavailable), "port %d is not between 1 and 65535", spec.Port)
@@ -72,7 +72,7 @@ func (t *translation) newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener
 			"spec.tls.frontend of the Gateway is not supported: client certificates would not be verified")
 	}
 	t.setAllowedRoutes(g.Namespace, l)
-	if l.isHTTPS() {
+	if l.terminates() {
 		t.setCertificates(ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: nameOf(g)}, l)
 	}
 	return l
@@ -126,7 +126,9 @@ func (t *translation) setKinds(named []gatewayv1.RouteGroupKind, l *listener) {
 func routeKinds(protocol gatewayv1.ProtocolType) []string {
 	switch protocol {
 	case gatewayv1.HTTPProtocolType, gatewayv1.HTTPSProtocolType:
-		return []string{kindHTTPRoute}
+		return []string{kindHTTPRoute, kindGRPCRoute}
+	case gatewayv1.TLSProtocolType:
+		return []string{kindTLSRoute}
 	default:
 		return nil
 	}
@@ -161,8 +163,8 @@ func (l *listener) attach(route *route, domains []string) {
 	l.attached = append(l.attached, &attachment{route: route, domains: domains})
 }
 
-// setCertificates resolves the certificates of an HTTPS listener. Those that
-// are good serve, even if others are not.
+// setCertificates resolves the certificates of a listener at which TLS ends.
+// Those that are good serve, even if others are not.
 func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
 	tls := l.spec.TLS
 	switch {
@@ -170,7 +172,7 @@ func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
 		l.unresolved = problemf(string(gatewayv1.ListenerReasonInvalidCertificateRef), "tls.certificateRefs: at least one is required")
 		return
 	case deref(tls.Mode, gatewayv1.TLSModeTerminate) != gatewayv1.TLSModeTerminate:
-		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "tls.mode: an HTTPS listener can only Terminate")
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "tls.mode: %s is not supported by an %s listener", *tls.Mode, l.spec.Protocol)
 		return
 	}
 	var problems []*problem
@@ -243,7 +245,7 @@ func (l *listener) status() ir.ListenerStatus {
 		status.Conditions = append(status.Conditions, ir.Condition{
 			Type: string(gatewayv1.ListenerConditionOverlappingTLSConfig), Status: ir.True,
 			Reason:  string(gatewayv1.ListenerReasonOverlappingHostnames),
-			Message: "the hostname overlaps with that of another HTTPS listener on this port",
+			Message: "the hostname overlaps with that of another listener on this port",
 		})
 	}
 	return status

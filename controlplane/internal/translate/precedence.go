@@ -12,7 +12,9 @@ import (
 type entry struct {
 	route   *ir.Route
 	created time.Time
-	// owner is the HTTPRoute; rule and match are places in it.
+	// rank counts in GRPCRoutes only.
+	rank rank
+	// owner is the route object; rule and match are places in it.
 	owner       ir.Name
 	rule, match int
 }
@@ -22,18 +24,33 @@ type entry struct {
 // HTTPRoute, its name, place in it. Regular expressions, whose place is left
 // to implementations, come between exact paths and prefixes: after a prefix
 // "/" they would never be asked.
+//
+// Those of GRPCRoutes, which never share a hostname with HTTPRoutes, are in
+// the order of GRPCRoute: longest service, longest method, then as above from
+// most headers on.
 func compareEntries(a, b *entry) int {
 	m, n := &a.route.Match, &b.route.Match
+	byRequest := a.rank.compare(b.rank)
+	if !a.route.GRPC && !b.route.GRPC {
+		byRequest = compareRequests(m, n)
+	}
 	return cmp.Or(
-		cmp.Compare(pathRank(m.PathType), pathRank(n.PathType)),
-		cmp.Compare(len(n.Path), len(m.Path)),
-		cmp.Compare(methodRank(m), methodRank(n)),
+		byRequest,
 		cmp.Compare(len(n.Headers), len(m.Headers)),
 		cmp.Compare(len(n.Query), len(m.Query)),
 		a.created.Compare(b.created),
 		a.owner.Compare(b.owner),
 		cmp.Compare(a.rule, b.rule),
 		cmp.Compare(a.match, b.match),
+	)
+}
+
+// compareRequests orders by path and method.
+func compareRequests(m, n *ir.Match) int {
+	return cmp.Or(
+		cmp.Compare(pathRank(m.PathType), pathRank(n.PathType)),
+		cmp.Compare(len(n.Path), len(m.Path)),
+		cmp.Compare(methodRank(m), methodRank(n)),
 	)
 }
 

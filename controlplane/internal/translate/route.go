@@ -8,6 +8,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
 
 // route is a route of any kind, translated whatever its parents are.
@@ -20,13 +21,16 @@ type route struct {
 	entries []*entry
 	// redirects tells whether any of the entries is a redirect.
 	redirects bool
-	// connect is what a TLSRoute comes to.
-	connect *ir.Connect
 	// backends are those that the route reaches or would reach.
 	backends []*backend
 	// invalid is set where no rule is valid, partial where some are not.
 	invalid, partial *problem
 	unresolved       *problem
+
+	// newStream is set for a TLSRoute, which comes to a stream, see streamOn, in
+	// place of entries, backends and unresolved.
+	newStream func(reach) *stream
+	streams   map[reach]*stream
 }
 
 // routeRef names a route.
@@ -80,9 +84,19 @@ func (r *route) domainsOn(l *listener) []string {
 	return domains
 }
 
-// attach binds the route to the listeners of one parentRef, and says what
-// became of it.
-func (r *route) attach(p *parent, ref *gatewayv1.ParentReference) *problem {
+// binding is what became of a route and one of its parentRefs.
+type binding struct {
+	listeners []*listener
+	// rejected is why it is attached to no listener.
+	rejected *problem
+	// notes are remarks on a route that is attached.
+	notes []string
+}
+
+func rejected(p *problem) binding { return binding{rejected: p} }
+
+// attach binds the route to the listeners of one parentRef.
+func (r *route) attach(p *parent, ref *gatewayv1.ParentReference) binding {
 	var named, allowed []*listener
 	for _, l := range p.listeners {
 		if ref.SectionName != nil && *ref.SectionName != "" && *ref.SectionName != l.spec.Name ||
@@ -95,27 +109,96 @@ func (r *route) attach(p *parent, ref *gatewayv1.ParentReference) *problem {
 		}
 	}
 	if len(named) == 0 {
-		return problemf(string(gatewayv1.RouteReasonNoMatchingParent), "%s has no listener of this sectionName and port", p)
+		return rejected(problemf(string(gatewayv1.RouteReasonNoMatchingParent), "%s has no listener of this sectionName and port", p))
 	}
 	if len(allowed) == 0 {
-		return problemf(string(gatewayv1.RouteReasonNotAllowedByListeners),
-			"no listener of %s allows %s of namespace %s", p, r.ref.Kind, r.ref.Namespace)
+		return rejected(problemf(string(gatewayv1.RouteReasonNotAllowedByListeners),
+			"no listener of %s allows %s of namespace %s", p, r.ref.Kind, r.ref.Namespace))
 	}
 	if r.invalid != nil {
-		return r.invalid
+		return rejected(r.invalid)
 	}
-	matched := false
-	for _, l := range allowed {
-		if domains := r.domainsOn(l); len(domains) > 0 {
-			matched = true
-			l.attach(r, domains)
-		}
-	}
-	if !matched {
-		return problemf(string(gatewayv1.RouteReasonNoMatchingListenerHostname),
+	bound := r.bind(allowed)
+	if len(bound.listeners) == 0 && bound.rejected == nil {
+		bound.rejected = problemf(string(gatewayv1.RouteReasonNoMatchingListenerHostname),
 			"no listener of %s has a hostname that spec.hostnames intersect", p)
 	}
+	return bound
+}
+
+// bind attaches the route to those of the listeners with which it shares
+// hostnames, but for the ones where a route of a kind that does not go with
+// its own was first. It has a problem only where it comes to none of them.
+func (r *route) bind(allowed []*listener) binding {
+	var bound binding
+	var rivals []*problem
+	for _, l := range allowed {
+		domains := r.domainsOn(l)
+		if len(domains) == 0 {
+			continue
+		}
+		if rival := l.rival(r, domains); rival != nil {
+			rivals = append(rivals, rival)
+			continue
+		}
+		bound.notes = append(bound.notes, r.olderOn(l, domains)...)
+		bound.listeners = append(bound.listeners, l)
+		l.attach(r, domains)
+	}
+	if len(bound.listeners) == 0 {
+		return rejected(joinProblems(rivals))
+	}
+	for _, rival := range rivals {
+		bound.notes = append(bound.notes, rival.message)
+	}
+	return bound
+}
+
+// rival tells which route keeps r from a listener: of an HTTPRoute and a
+// GRPCRoute with hostnames in common, the API accepts the older one only.
+// Routes are attached in the order of their age.
+func (l *listener) rival(r *route, domains []string) *problem {
+	for _, a := range l.attached {
+		if a.route.ref.Kind == r.ref.Kind {
+			continue
+		}
+		for _, d := range domains {
+			for _, other := range a.domains {
+				if shared, ok := intersect(d, other); ok {
+					return problemf(reasonHostnameConflict, "listener %s serves hostname %s for %s, which is older, and a hostname is served either for HTTPRoutes or for GRPCRoutes",
+						l.spec.Name, shared, describe(a.route.ref))
+				}
+			}
+		}
+	}
 	return nil
+}
+
+// attachRoutes attaches all routes to their parents, the oldest first: some
+// of them exclude each other.
+func (t *translation) attachRoutes(s *snapshot.Snapshot) []ir.ObjectStatus {
+	type attachable struct {
+		object client.Object
+		attach func() (ir.ObjectStatus, bool)
+	}
+	var routes []attachable
+	for _, object := range s.HTTPRoutes {
+		routes = append(routes, attachable{object, func() (ir.ObjectStatus, bool) { return t.attachHTTPRoute(object) }})
+	}
+	for _, object := range s.GRPCRoutes {
+		routes = append(routes, attachable{object, func() (ir.ObjectStatus, bool) { return t.attachGRPCRoute(object) }})
+	}
+	for _, object := range s.TLSRoutes {
+		routes = append(routes, attachable{object, func() (ir.ObjectStatus, bool) { return t.attachTLSRoute(object) }})
+	}
+	slices.SortStableFunc(routes, func(a, b attachable) int { return comparePrecedence(a.object, b.object) })
+	var statuses []ir.ObjectStatus
+	for _, r := range routes {
+		if status, ok := r.attach(); ok {
+			statuses = append(statuses, status)
+		}
+	}
+	return statuses
 }
 
 // attachRoute attaches a route of any kind to all its parents that are ours,
@@ -135,15 +218,15 @@ func (t *translation) attachRoute(
 		if r == nil {
 			r = translated()
 		}
-		rejected := r.attach(p, ref)
-		if rejected == nil {
-			for _, b := range r.backends {
+		bound := r.attach(p, ref)
+		for _, l := range bound.listeners {
+			for _, b := range r.backendsOn(l) {
 				t.uses.add(b.target, b.portName, p.gateway.name)
 			}
 		}
 		status.Parents = append(status.Parents, ir.ParentStatus{
 			Parent:     parentRef(ref),
-			Conditions: r.conditions(rejected),
+			Conditions: r.conditions(bound),
 		})
 	}
 	stale := slices.ContainsFunc(old, func(p gatewayv1.RouteParentStatus) bool {
@@ -173,12 +256,12 @@ func (t *translation) parent(namespace string, ref *gatewayv1.ParentReference) *
 	return &parent{gateway: g, listeners: g.listeners}
 }
 
-func (r *route) conditions(rejected *problem) []ir.Condition {
+func (r *route) conditions(bound binding) []ir.Condition {
 	conditions := []ir.Condition{
-		rejected.condition(conditionAccepted, reasonAccepted, "the route is attached"),
-		r.unresolved.condition(conditionResolvedRefs, reasonResolvedRefs, "all references resolve"),
+		bound.rejected.condition(conditionAccepted, reasonAccepted, message("the route is attached", bound.notes)),
+		r.unresolvedOn(bound.listeners).condition(conditionResolvedRefs, reasonResolvedRefs, "all references resolve"),
 	}
-	if rejected == nil && r.partial != nil {
+	if bound.rejected == nil && r.partial != nil {
 		conditions = append(conditions, ir.Condition{
 			Type: string(gatewayv1.RouteConditionPartiallyInvalid), Status: ir.True,
 			Reason: r.partial.reason, Message: r.partial.message,

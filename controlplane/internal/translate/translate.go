@@ -50,11 +50,7 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 		}
 	}
 	result := &ir.Result{}
-	for _, object := range s.HTTPRoutes {
-		if status, ok := t.attachHTTPRoute(object); ok {
-			result.Statuses = append(result.Statuses, status)
-		}
-	}
+	result.Statuses = append(result.Statuses, t.attachRoutes(s)...)
 	for _, g := range t.gateways {
 		result.Gateways = append(result.Gateways, g.configuration())
 		if o.Deploy {
