@@ -92,7 +92,7 @@ type CircuitBreakers struct {
 	MaxRequests *int32 `json:"maxRequests,omitempty"`
 
 	// MaxRetries is the limit of retries under way (Envoy: max_retries).
-	// Default: Envoy's, 3.
+	// Default: 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647

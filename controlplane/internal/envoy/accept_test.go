@@ -91,6 +91,12 @@ func renameForward(forward *ir.Forward, names map[string]string) {
 // startWithProxy runs a server and a proxy of the Gateway.
 func startWithProxy(t *testing.T) *xds.Server {
 	t.Helper()
+	server, _ := startBoth(t)
+	return server
+}
+
+func startBoth(t *testing.T) (*xds.Server, *envoytest.Envoy) {
+	t.Helper()
 	ca := envoytest.NewCA(t, "xds")
 	own := ca.Issue(t, []string{contract.XDSServerName}, nil)
 	caFile := envoytest.WriteFile(t, "ca.crt", ca.PEM)
@@ -127,6 +133,5 @@ func startWithProxy(t *testing.T) *xds.Server {
 		KeyFile:         envoytest.WriteFile(t, "tls.key", client.Key),
 		AdminPort:       adminPort,
 	})
-	envoytest.Start(t, config, adminPort)
-	return server
+	return server, envoytest.Start(t, config, adminPort)
 }

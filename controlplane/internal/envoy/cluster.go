@@ -81,6 +81,7 @@ func (b *builder) buildCluster(c *ir.Cluster) (*clusterv3.Cluster, error) {
 	if err := setConnection(cluster, c); err != nil {
 		return nil, err
 	}
+	allowRetries(cluster)
 	return cluster, cluster.Validate()
 }
 

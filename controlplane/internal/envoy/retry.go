@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -17,6 +18,10 @@ const (
 	// retriedFailures are those of an attempt without an answer. A reset
 	// includes connections that break and the time limit of an attempt.
 	retriedFailures = "connect-failure,refused-stream,reset"
+	// retriesAtOnce is how many requests to a cluster may be in, or wait for,
+	// a retry. Envoy's 3 would give most of them up when a backend restarts
+	// under load; its other limits of this kind are 1024 as well.
+	retriesAtOnce = 1024
 	// otherHostTries is how often Envoy draws again when it has drawn an
 	// endpoint that was tried already.
 	otherHostTries = 3
@@ -60,6 +65,18 @@ func retryPolicy(forward *ir.Forward) (*routev3.RetryPolicy, error) {
 		policy.RetryBackOff = backoff(*retry.Backoff)
 	}
 	return policy, nil
+}
+
+// allowRetries sets the limit of retries where no policy does.
+func allowRetries(cluster *clusterv3.Cluster) {
+	if cluster.CircuitBreakers == nil {
+		cluster.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{}}}
+	}
+	for _, limits := range cluster.CircuitBreakers.Thresholds {
+		if limits.MaxRetries == nil {
+			limits.MaxRetries = wrapperspb.UInt32(retriesAtOnce)
+		}
+	}
 }
 
 // backoff makes Envoy wait for the given time on average before the first
