@@ -73,11 +73,12 @@ func connectionOf(c *ir.Cluster) *ir.Connection { return ensure(&c.Connection) }
 // span is a range of durations; a maximum of zero is none.
 type span struct{ least, most time.Duration }
 
-// parse checks a duration against its schema's pattern and the span.
+// parse checks a duration against its schema, which has whole numbers of h, m,
+// s and ms only, and against the span.
 func (s *settings) parse(field string, d v1alpha1.Duration, within span) (time.Duration, bool) {
 	parsed, err := d.Parse()
 	switch {
-	case err != nil || parsed < 0:
+	case err != nil || strings.ContainsAny(string(d), ".+-nuµμ"):
 		s.refuse(field, "%q is not a duration, as 500ms or 1m30s", string(d))
 	case parsed < within.least:
 		s.refuse(field, "%s is less than %s, the least that Envoy takes", d, within.least)
