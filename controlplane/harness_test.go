@@ -6,35 +6,27 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/bootstrap"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 	"github.com/tlsgw/kubectl-tlsgw/templates"
 )
 
-const (
-	patient = 15 * time.Second
-	// assets is where envtest finds kube-apiserver and etcd.
-	assets = "KUBEBUILDER_ASSETS"
-)
+const patient = 15 * time.Second
 
 // cluster is a real API server with the kinds that the controller reads, and
 // what a controller and proxies need to find each other.
@@ -51,35 +43,10 @@ type cluster struct {
 
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
-	environment := &envtest.Environment{
-		ErrorIfCRDPathMissing: true,
-		CRDDirectoryPaths: []string{
-			filepath.Join("..", "templates", "crds", "gateway-api", "standard"),
-			filepath.Join("..", "templates", "crds", "tlsgw"),
-		},
-	}
-	admin, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
-	admin.QPS = -1
-	user, err := environment.AddUser(envtest.User{
-		Name: fmt.Sprintf("system:serviceaccount:%s:%s", contract.SystemNamespace, contract.ControllerServiceAccount),
-	}, nil)
-	if err != nil {
-		t.Fatalf("make the controller's user: %v", err)
-	}
-	user.Config().Wrap(latePolicies)
-	c := &cluster{admin: admin, controller: user.Config(), ca: envoytest.NewCA(t, "xds"), xds: "127.0.0.1:0"}
+	environment := apiservertest.WithCRDs(t)
+	admin := apiservertest.Start(t, environment)
+	user := apiservertest.User(t, environment, fmt.Sprintf("system:serviceaccount:%s:%s", contract.SystemNamespace, contract.ControllerServiceAccount))
+	c := &cluster{admin: admin, controller: user, ca: envoytest.NewCA(t, "xds"), xds: "127.0.0.1:0"}
 	scheme, err := controlplane.NewScheme()
 	if err != nil {
 		t.Fatal(err)

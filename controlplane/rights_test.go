@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,12 +22,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 	"github.com/tlsgw/kubectl-tlsgw/templates"
 )
@@ -53,39 +51,17 @@ type installation struct {
 
 func install(t *testing.T) *installation {
 	t.Helper()
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", contract.SystemNamespace, contract.ControllerServiceAccount)
 	in := &installation{audit: filepath.Join(t.TempDir(), "audit.log")}
-	environment := &envtest.Environment{
-		ErrorIfCRDPathMissing: true,
-		CRDDirectoryPaths: []string{
-			filepath.Join("..", "templates", "crds", "gateway-api", "standard"),
-			filepath.Join("..", "templates", "crds", "tlsgw"),
-		},
-	}
+	environment := apiservertest.WithCRDs(t)
 	environment.ControlPlane.GetAPIServer().Configure().
 		// As an older API server, on which a watch begins with a list.
 		Append("feature-gates", "WatchList=false").
 		Append("audit-policy-file", envoytest.WriteFile(t, "policy.yaml", fmt.Appendf(nil, auditPolicy, user))).
 		Append("audit-log-path", in.audit)
-	admin, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
-	account, err := environment.AddUser(envtest.User{Name: user}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in.account = account.Config()
-	admin.QPS = -1
+	admin := apiservertest.Start(t, environment)
+	in.account = apiservertest.User(t, environment, user)
+	var err error
 	if in.Client, err = client.New(admin, client.Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,11 +19,10 @@ import (
 	"k8s.io/client-go/rest"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/deploy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/identity"
@@ -34,11 +30,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/templates"
 )
 
-const (
-	patient = 20 * time.Second
-	// assets is where envtest finds kube-apiserver and etcd.
-	assets = "KUBEBUILDER_ASSETS"
-)
+const patient = 20 * time.Second
 
 // world is a real API server with the controller's account, its CA, and a
 // Writer. There is no other controller: nobody runs pods or collects garbage.
@@ -60,31 +52,9 @@ type world struct {
 
 func startWorld(t *testing.T) *world {
 	t.Helper()
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
-	crds := filepath.Join("..", "..", "..", "templates", "crds")
-	environment := &envtest.Environment{
-		ErrorIfCRDPathMissing: true,
-		CRDDirectoryPaths:     []string{filepath.Join(crds, "gateway-api", "standard"), filepath.Join(crds, "tlsgw")},
-	}
-	admin, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
-	admin.QPS = -1
-	account, err := environment.AddUser(envtest.User{
-		Name: "system:serviceaccount:" + contract.SystemNamespace + ":" + contract.ControllerServiceAccount,
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	environment := apiservertest.WithCRDs(t)
+	admin := apiservertest.Start(t, environment)
+	account := apiservertest.User(t, environment, "system:serviceaccount:"+contract.SystemNamespace+":"+contract.ControllerServiceAccount)
 	known := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, gatewayv1.Install} {
 		if err := add(known); err != nil {
@@ -92,9 +62,10 @@ func startWorld(t *testing.T) *world {
 		}
 	}
 	w := &world{
-		parent: t, account: account.Config(), clock: testclock.NewFakeClock(time.Now()),
+		parent: t, account: account, clock: testclock.NewFakeClock(time.Now()),
 		specs: map[ir.Name]deploy.Spec{}, writes: map[string]int{},
 	}
+	var err error
 	if w.Client, err = client.New(admin, client.Options{Scheme: known}); err != nil {
 		t.Fatal(err)
 	}

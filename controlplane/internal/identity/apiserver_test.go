@@ -6,13 +6,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -21,17 +19,15 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 )
 
 const (
 	patient = 15 * time.Second
-	// assets is where envtest finds kube-apiserver and etcd.
-	assets = "KUBEBUILDER_ASSETS"
-	user   = "authority"
+	user    = "authority"
 )
 
 // TestWithAPIServer runs replicas against a real API server. Its parts share
@@ -54,25 +50,10 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
 	environment := &envtest.Environment{}
-	admin, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
-	account, err := environment.AddUser(envtest.User{Name: user}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{account: account.Config()}
+	admin := apiservertest.Start(t, environment)
+	s := &server{account: apiservertest.User(t, environment, user)}
+	var err error
 	if s.Client, err = client.New(admin, client.Options{}); err != nil {
 		t.Fatal(err)
 	}

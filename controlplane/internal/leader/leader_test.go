@@ -4,26 +4,22 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/leader"
 )
 
 const (
 	patient = 30 * time.Second
-	// assets is where envtest finds kube-apiserver and etcd.
-	assets = "KUBEBUILDER_ASSETS"
 
 	// So near to each other that only the fence ends a term in time.
 	lease, renew, retry = 4 * time.Second, 3500 * time.Millisecond, 200 * time.Millisecond
@@ -102,20 +98,7 @@ func (c *candidate) leads(t *testing.T, terms int32) {
 }
 
 func TestElection(t *testing.T) {
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
-	environment := &envtest.Environment{}
-	config, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
+	config := apiservertest.Start(t, &envtest.Environment{})
 	t.Run("a leader that ends hands over", func(t *testing.T) {
 		var a, b candidate
 		all := &term{}

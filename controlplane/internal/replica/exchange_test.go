@@ -5,22 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/apiservertest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/replica"
 )
@@ -28,8 +26,6 @@ import (
 const (
 	patient = 15 * time.Second
 	beat    = 100 * time.Millisecond
-	// assets is where envtest finds kube-apiserver and etcd.
-	assets = "KUBEBUILDER_ASSETS"
 )
 
 // world is an API server with replicas.
@@ -46,23 +42,9 @@ type member struct {
 }
 
 func TestExchange(t *testing.T) {
-	if os.Getenv(assets) == "" {
-		t.Fatalf("this test runs a real kube-apiserver: set %s to the folder of kube-apiserver and etcd, or run `make tools` and `make test`", assets)
-	}
-	ctrllog.SetLogger(logr.Discard())
-	environment := &envtest.Environment{}
-	config, err := environment.Start()
-	if err != nil {
-		t.Fatalf("start a kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop the kube-apiserver: %v", err)
-		}
-	})
-	config.QPS = -1
-	w := &world{config: config}
-	if w.Client, err = client.New(config, client.Options{}); err != nil {
+	w := &world{config: apiservertest.Start(t, &envtest.Environment{})}
+	var err error
+	if w.Client, err = client.New(w.config, client.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("reports arrive fast, and alone", w.arrives)
