@@ -82,17 +82,17 @@ func TestMirrorsOfAShare(t *testing.T) {
 		for range n {
 			s.ask(t, http.MethodGet, path, "")
 		}
+		p := float64(share.numerator) / float64(share.denominator)
+		margin := 5 * math.Sqrt(n*p*(1-p))
 		stat := "cluster." + backends[i].cluster.StatName + ".upstream_rq_"
 		envoytest.Eventually(t, 10*time.Second, func() error {
-			if active := s.envoy.Stat(t, stat+"active"); active > 0 {
-				return fmt.Errorf("%d copies are under way", active)
+			under := s.envoy.Stat(t, stat+"active") + s.envoy.Stat(t, stat+"pending_active")
+			got := float64(len(backends[i].requests(path)))
+			if under > 0 || math.Abs(got-n*p) > margin {
+				return fmt.Errorf("%d of %d: %v copies of %d requests, want %.0f +- %.0f; %d are under way",
+					share.numerator, share.denominator, got, n, n*p, margin, under)
 			}
 			return nil
 		})
-		p := float64(share.numerator) / float64(share.denominator)
-		margin := 5 * math.Sqrt(n*p*(1-p))
-		if got := float64(len(backends[i].requests(path))); math.Abs(got-n*p) > margin {
-			t.Errorf("%d of %d: %v copies of %d requests, want %.0f +- %.0f", share.numerator, share.denominator, got, n, n*p, margin)
-		}
 	}
 }
