@@ -35,7 +35,7 @@ func (c *cluster) arguments() []string {
 		fmt.Sprintf("--cleanup-test-resources=%t", c.cleanup),
 	}
 	if c.run != "" {
-		args = append(args, "-test.run=^TestConformance$/"+c.run)
+		args = append(args, "-test.run=^TestConformance$/("+c.run+")")
 	}
 	if list := featureList(c.features); list != "" {
 		args = append(args, "--supported-features="+list)
