@@ -1,8 +1,8 @@
 # The conformance suite of Gateway API makes a dev cluster of its own and takes it
 # away again; KEEP=1 leaves it for a look, and for the next run, which heals it with
 # the plugin as it is then. RUN picks tests by name (a regular expression), FEATURES
-# others than the GatewayClass says (all, core, or a list). CLEANUP=0 leaves what a
-# test has made. See reports/ for what it has to say.
+# others than the GatewayClass says (all, core, or a list), ARGS more flags of the
+# suite. CLEANUP=0 leaves what a test has made. See reports/ for what it has to say.
 conformance_folder := $(dir $(lastword $(MAKEFILE_LIST)))
 
 # Compiled once for each version of the suite.
@@ -16,7 +16,7 @@ conformance_run = go run ./$(conformance_folder) -binary $(BIN) \
 ## conformance: Gateway API's own suite, all that we say we support; needs a container engine
 .PHONY: conformance
 conformance: engine node-image build $(GOTESTSUM) $(CONFORMANCE)/suite $(CONFORMANCE)/echo-basic
-	$(conformance_run) -features '$(FEATURES)' | $(GOTESTSUM) --format testname --raw-command -- cat
+	$(conformance_run) -features '$(FEATURES)' $(ARGS) | $(GOTESTSUM) --format testname --raw-command -- cat
 
 ## conformance-core: the part of it that is for core and for TLS to backends
 .PHONY: conformance-core

@@ -46,6 +46,8 @@ type options struct {
 	keep, cleanup bool
 	// timeout is for the suite alone.
 	timeout time.Duration
+	// more are arguments for the suite, as it defines them.
+	more []string
 }
 
 func main() {
@@ -65,6 +67,7 @@ func main() {
 	flag.BoolVar(&o.cleanup, "cleanup", true, "delete what a test has made when the test ends")
 	flag.DurationVar(&o.timeout, "timeout", 40*time.Minute, "how long the suite may take")
 	flag.Parse()
+	o.more = flag.Args()
 	log.SetFlags(0)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := o.conform(ctx, os.Stdout) //nolint:forbidigo // the events are the result of this program

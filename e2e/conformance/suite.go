@@ -40,7 +40,7 @@ func (c *cluster) arguments() []string {
 	if list := featureList(c.features); list != "" {
 		args = append(args, "--supported-features="+list)
 	}
-	return args
+	return append(args, c.more...)
 }
 
 // runSuite runs the suite in the node. Its results go to events, all that it
