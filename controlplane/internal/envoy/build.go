@@ -46,16 +46,18 @@ func (e *ResourceError) Unwrap() error { return e.Err }
 // cannot be built answers 500 where its match can be built.
 func Build(gw *ir.Gateway, o Options) (*Resources, error) {
 	b := &builder{
-		options:   o,
-		resources: newResources(),
-		secrets:   map[string]*ir.Secret{},
-		staged:    map[string]*tlsv3.Secret{},
+		options:     o,
+		resources:   newResources(),
+		secrets:     map[string]*ir.Secret{},
+		passthrough: map[string]bool{},
+		staged:      map[string]*tlsv3.Secret{},
 	}
 	b.options.ListenAddress = cmp.Or(o.ListenAddress, "0.0.0.0")
 	for _, secret := range gw.Secrets {
 		b.secrets[secret.Name] = secret
 	}
 	for _, cluster := range gw.Clusters {
+		b.passthrough[cluster.Name] = cluster.Passthrough
 		b.addCluster(cluster)
 	}
 	for i := range gw.Listeners {
@@ -88,6 +90,8 @@ type builder struct {
 	options   Options
 	resources *Resources
 	secrets   map[string]*ir.Secret
+	// passthrough tells of each cluster whether it is one.
+	passthrough map[string]bool
 	// staged are the secrets of the cluster or chain that is being built: they
 	// become resources only if it does.
 	staged   map[string]*tlsv3.Secret

@@ -49,6 +49,9 @@ func (b *builder) addCluster(c *ir.Cluster) {
 }
 
 func (b *builder) buildCluster(c *ir.Cluster) (*clusterv3.Cluster, error) {
+	if c.Passthrough && c.TLS != nil {
+		return nil, errors.New("TLS that passes through must not be wrapped again")
+	}
 	connectTimeout := c.ConnectTimeout
 	if connectTimeout == 0 {
 		connectTimeout = defaultConnectTimeout

@@ -16,7 +16,7 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 	forward := route.Forward
 	action := &routev3.RouteAction{
 		// An invalid backend is a cluster that does not exist.
-		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR,
+		ClusterNotFoundResponseCode: notFoundCode(route),
 		Timeout:                     durationpb.New(requestTimeout(forward)),
 		IdleTimeout:                 idleTimeout(forward),
 	}
@@ -42,7 +42,7 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 		return err
 	}
 	if len(used) == 0 {
-		out.Action = internalError()
+		out.Action = failure(route)
 		return nil
 	}
 	if err := setClusters(action, used); err != nil {
@@ -50,6 +50,14 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 	}
 	out.Action = &routev3.Route_Route{Route: action}
 	return nil
+}
+
+// notFoundCode says that a cluster is missing as failure does.
+func notFoundCode(route *ir.Route) routev3.RouteAction_ClusterNotFoundResponseCode {
+	if route.GRPC {
+		return routev3.RouteAction_SERVICE_UNAVAILABLE
+	}
+	return routev3.RouteAction_INTERNAL_SERVER_ERROR
 }
 
 // requestTimeout is zero, which means no limit to Envoy, unless the route sets

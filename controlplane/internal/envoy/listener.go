@@ -58,15 +58,17 @@ func (b *builder) addChains(listener *listenerv3.Listener, l *ir.Listener) error
 		if err == nil {
 			err = claimServerNames(serverNames, chain.ServerNames)
 		}
-		if err == nil {
+		if err == nil && chain.Forward == nil {
 			err = b.addRoutes(chain)
 		}
 		if err != nil {
 			b.report("filter chain", chain.Name, err)
-			continue
+			if built = b.closedChain(l, chain); built == nil || claimServerNames(serverNames, chain.ServerNames) != nil {
+				continue
+			}
 		}
 		b.commit()
-		tls = tls || chain.TLS != nil
+		tls = tls || chain.TLS != nil || chain.Forward != nil
 		listener.FilterChains = append(listener.FilterChains, built)
 	}
 	if len(listener.FilterChains) == 0 {
@@ -104,38 +106,61 @@ func claimServerNames(claimed map[string]bool, names []string) error {
 }
 
 func (b *builder) buildChain(l *ir.Listener, chain *ir.FilterChain) (*listenerv3.FilterChain, error) {
-	manager, err := httpConnectionManager(l.Name, chain.Routes.Name)
+	filter, err := b.networkFilter(l, chain)
 	if err != nil {
 		return nil, err
 	}
 	out := &listenerv3.FilterChain{
-		Name: chain.Name,
-		Filters: []*listenerv3.Filter{{
-			Name:       "envoy.filters.network.http_connection_manager",
-			ConfigType: manager,
-		}},
-	}
-	if len(chain.ServerNames) > 0 {
-		out.FilterChainMatch = &listenerv3.FilterChainMatch{ServerNames: chain.ServerNames}
+		Name:             chain.Name,
+		FilterChainMatch: chainMatch(chain),
+		Filters:          []*listenerv3.Filter{filter},
 	}
 	if chain.TLS != nil {
-		if out.TransportSocket, err = b.downstreamTLS(chain.TLS); err != nil {
+		if out.TransportSocket, err = b.downstreamTLS(chain.TLS, offeredProtocols(chain)); err != nil {
 			return nil, err
 		}
 	}
 	return out, out.Validate()
 }
 
-func (b *builder) downstreamTLS(t *ir.DownstreamTLS) (*corev3.TransportSocket, error) {
+// networkFilter is what a chain does with a connection.
+func (b *builder) networkFilter(l *ir.Listener, chain *ir.FilterChain) (*listenerv3.Filter, error) {
+	if chain.Forward != nil {
+		return b.tcpProxy(l.Name, chain)
+	}
+	manager, err := httpConnectionManager(l.Name, chain.Routes.Name)
+	return &listenerv3.Filter{Name: "envoy.filters.network.http_connection_manager", ConfigType: manager}, err
+}
+
+// chainMatch is nil where the chain takes every connection. One that passes
+// TLS through takes nothing else: bytes that are not TLS must not get to a
+// backend that no policy protects.
+func chainMatch(chain *ir.FilterChain) *listenerv3.FilterChainMatch {
+	match := &listenerv3.FilterChainMatch{ServerNames: chain.ServerNames}
+	if chain.Forward != nil && chain.TLS == nil {
+		match.TransportProtocol = "tls"
+	}
+	if len(match.ServerNames) == 0 && match.TransportProtocol == "" {
+		return nil
+	}
+	return match
+}
+
+// offeredProtocols are those of ALPN. What is spoken on a connection that goes
+// to a backend as it is, only the backend knows: nothing is offered.
+func offeredProtocols(chain *ir.FilterChain) []string {
+	if len(chain.TLS.ALPN) > 0 || chain.Forward != nil {
+		return chain.TLS.ALPN
+	}
+	return []string{alpnHTTP2, alpnHTTP1}
+}
+
+func (b *builder) downstreamTLS(t *ir.DownstreamTLS, alpn []string) (*corev3.TransportSocket, error) {
 	if len(t.Certificates) == 0 {
 		return nil, errors.New("TLS without a certificate")
 	}
 	if err := b.needSecrets(ir.SecretKeyPair, t.Certificates...); err != nil {
 		return nil, err
-	}
-	alpn := t.ALPN
-	if len(alpn) == 0 {
-		alpn = []string{alpnHTTP2, alpnHTTP1}
 	}
 	common := &tlsv3.CommonTlsContext{
 		TlsParams: &tlsv3.TlsParameters{

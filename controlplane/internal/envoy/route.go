@@ -3,6 +3,7 @@ package envoy
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
@@ -54,14 +55,14 @@ func (b *builder) buildVirtualHost(host *ir.VirtualHost, tls bool) *routev3.Virt
 	return out
 }
 
-// closedRoute answers 500 to what a broken route matches: without it the
+// closedRoute fails what a broken route matches: without it the
 // requests would fall through to a route with another backend.
 func closedRoute(route *ir.Route) []*routev3.Route {
 	match, err := buildMatch(route.Match)
 	if err != nil {
 		return nil
 	}
-	closed := &routev3.Route{Name: route.Name, Match: match, Action: internalError()}
+	closed := &routev3.Route{Name: route.Name, Match: match, Action: failure(route)}
 	if closed.Validate() != nil {
 		return nil
 	}
@@ -121,6 +122,12 @@ func fixedStatus(status int) (*routev3.Route_DirectResponse, error) {
 	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: uint32(status)}}, nil
 }
 
-func internalError() *routev3.Route_DirectResponse {
-	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: 500}}
+// failure answers 500, or 503 to gRPC: Envoy gives a gRPC client UNAVAILABLE
+// for 503, as GRPCRoute wants it, and UNKNOWN for 500.
+func failure(route *ir.Route) *routev3.Route_DirectResponse {
+	status := uint32(http.StatusInternalServerError)
+	if route.GRPC {
+		status = http.StatusServiceUnavailable
+	}
+	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: status}}
 }

@@ -6,7 +6,7 @@ type Listener struct {
 	Name string
 	Port uint16
 	// Chains has one plain chain for HTTP, and one for each server name for
-	// HTTPS. A plain chain and TLS chains never share a listener.
+	// HTTPS and TLS. A plain chain never shares a listener with others.
 	Chains []FilterChain
 }
 
