@@ -54,7 +54,9 @@ func Build(gw *ir.Gateway, o Options) (*Resources, error) {
 	}
 	b.options.ListenAddress = cmp.Or(o.ListenAddress, "0.0.0.0")
 	for _, secret := range gw.Secrets {
-		b.secrets[secret.Name] = secret
+		if secret != nil {
+			b.secrets[secret.Name] = secret
+		}
 	}
 	for _, cluster := range gw.Clusters {
 		b.passthrough[cluster.Name] = cluster.Passthrough

@@ -161,6 +161,28 @@ func brokenParts() map[string]brokenPart {
 		"retried code":   route("no HTTP status", func(r *ir.Route) { r.Forward.Retry = &ir.Retry{Codes: []uint32{1}} }),
 		"status":         route("no redirect", func(r *ir.Route) { r.Forward, r.Redirect = nil, &ir.Redirect{StatusCode: 200} }),
 
+		// What cannot be is a defect of the translation: nobody else may notice.
+		"no route": {
+			damage: func(gw *ir.Gateway) { gw.Listeners[0].Chains[0].Routes.VirtualHosts[0].Routes[1] = nil },
+			kind:   "route", message: "a defect of the controller", check: restIsThere,
+		},
+		"no cluster": {
+			damage: func(gw *ir.Gateway) { gw.Clusters[0] = nil },
+			kind:   "cluster", message: "there is none", check: firstClusterIsGone,
+		},
+		"hashes nothing": cluster("hash policy 0", func(c *ir.Cluster) {
+			c.Connection = &ir.Connection{LoadBalancer: &ir.LoadBalancer{Method: ir.Maglev, Hash: make([]ir.HashPolicy, 1)}}
+		}),
+		"unknown method": cluster("method 9", func(c *ir.Cluster) {
+			c.Connection = &ir.Connection{LoadBalancer: &ir.LoadBalancer{Method: 9}}
+		}),
+		"no probe": cluster("one of http, grpc and tcp", func(c *ir.Cluster) {
+			c.Connection = &ir.Connection{HealthCheck: &ir.HealthCheck{Timeout: 1, Interval: 1}}
+		}),
+		"probe's method": cluster("method \"CONNECTED\"", func(c *ir.Cluster) {
+			c.Connection = &ir.Connection{HealthCheck: &ir.HealthCheck{HTTP: &ir.HTTPHealthCheck{Path: "/", Method: "CONNECTED"}}}
+		}),
+		"PROXY version": cluster("version 3", func(c *ir.Cluster) { c.Connection = &ir.Connection{ProxyProtocol: 3} }),
 		"server name twice": {
 			damage: func(gw *ir.Gateway) { gw.Listeners[1].Chains[1].ServerNames = []string{"a.example"} },
 			kind:   "filter chain", name: "b.example", message: "server name", check: secondChainIsGone,
@@ -176,6 +198,17 @@ func brokenParts() map[string]brokenPart {
 			},
 			kind: "virtual host", name: "again", message: "is taken", check: func(*testing.T, *envoy.Resources) {},
 		},
+	}
+}
+
+// restIsThere: the routes beside the one that is broken are as they were.
+func restIsThere(t *testing.T, r *envoy.Resources) {
+	t.Helper()
+	if routes := r.Routes["http-8080"].GetVirtualHosts()[0].GetRoutes(); len(routes) != 2 || routes[0].GetName() != "first" {
+		t.Errorf("routes: %v", routes)
+	}
+	if len(r.Listeners) != 2 || len(r.Clusters) != 2 {
+		t.Error("listeners or clusters are gone")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	dnscommonv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
 	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
@@ -31,12 +32,20 @@ const (
 
 // addCluster adds the cluster and, for EDS, its endpoints.
 func (b *builder) addCluster(c *ir.Cluster) {
+	if c == nil {
+		b.report("cluster", "", errors.New("there is none"))
+		return
+	}
 	if _, duplicate := b.resources.Clusters[c.Name]; duplicate {
 		b.report("cluster", c.Name, errors.New("another cluster has this name"))
 		return
 	}
 	clear(b.staged)
-	cluster, err := b.buildCluster(c)
+	var endpoints *endpointv3.ClusterLoadAssignment
+	cluster, err := guarded(func() (*clusterv3.Cluster, error) {
+		endpoints = buildEndpoints(c)
+		return b.buildCluster(c)
+	})
 	if err != nil {
 		b.report("cluster", c.Name, err)
 		return
@@ -44,7 +53,7 @@ func (b *builder) addCluster(c *ir.Cluster) {
 	b.commit()
 	b.resources.Clusters[c.Name] = cluster
 	if c.Discovery == ir.DiscoverEDS {
-		b.resources.Endpoints[c.Name] = buildEndpoints(c)
+		b.resources.Endpoints[c.Name] = endpoints
 	}
 }
 

@@ -54,7 +54,7 @@ func (b *builder) addChains(listener *listenerv3.Listener, l *ir.Listener) error
 	for i := range l.Chains {
 		chain := &l.Chains[i]
 		clear(b.staged)
-		built, err := b.buildChain(l, chain)
+		built, err := guarded(func() (*listenerv3.FilterChain, error) { return b.buildChain(l, chain) })
 		if err == nil {
 			err = claimServerNames(serverNames, chain.ServerNames)
 		}

@@ -45,10 +45,10 @@ func (b *builder) addRoutes(chain *ir.FilterChain) error {
 func (b *builder) buildVirtualHost(host *ir.VirtualHost, tls bool) *routev3.VirtualHost {
 	out := &routev3.VirtualHost{Name: host.Name, Domains: []string{host.Domain}}
 	for _, route := range host.Routes {
-		built, err := buildRoute(route, host.Domain, tls)
+		built, err := guarded(func() ([]*routev3.Route, error) { return buildRoute(route, host.Domain, tls) })
 		if err != nil {
-			b.report("route", route.Name, err)
-			built = closedRoute(route)
+			b.report("route", routeName(route), err)
+			built, _ = guarded(func() ([]*routev3.Route, error) { return closedRoute(route), nil })
 		}
 		out.Routes = append(out.Routes, built...)
 	}
