@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/image"
 )
 
@@ -94,7 +95,7 @@ func (s *suite) setCorefile(ctx context.Context, t *testing.T, text string) {
 func (s *suite) load(t *testing.T, reference, program string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "program")
-	if err := build(t.Context(), file, program); err != nil {
+	if err := devcluster.Build(t.Context(), file, program); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(file)

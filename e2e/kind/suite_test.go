@@ -116,7 +116,7 @@ func newSuite(ctx context.Context) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := plugin(ctx, dir)
+	binary, err := devcluster.Plugin(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -241,39 +241,4 @@ func findKubectl() (string, error) {
 		return "", fmt.Errorf("find kubectl: %w", err)
 	}
 	return path, nil
-}
-
-// plugin puts the plugin to test into a folder, under the name by which
-// kubectl finds it.
-func plugin(ctx context.Context, dir string) (string, error) {
-	folder := filepath.Join(dir, "bin")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", fmt.Errorf("make a folder: %w", err)
-	}
-	path := filepath.Join(folder, "kubectl-tlsgw")
-	if given := os.Getenv("TLSGW_BINARY"); given != "" {
-		absolute, err := filepath.Abs(given)
-		if err != nil {
-			return "", fmt.Errorf("find TLSGW_BINARY: %w", err)
-		}
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-			return "", fmt.Errorf("replace the plugin: %w", err)
-		}
-		if err := os.Symlink(absolute, path); err != nil {
-			return "", fmt.Errorf("link the plugin: %w", err)
-		}
-		return path, nil
-	}
-	return path, build(ctx, path, "./cmd/kubectl-tlsgw")
-}
-
-// build builds a static program of this module, as the released ones are.
-func build(ctx context.Context, path, program string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, program)
-	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", program, err, out)
-	}
-	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"log"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -90,7 +89,7 @@ func (s *suite) start(ctx context.Context) (err error) {
 	if err := os.WriteFile(systemCA, s.public.CertPEM(), 0o600); err != nil {
 		return fmt.Errorf("write the system bundle: %w", err)
 	}
-	binary, err := binary(ctx, s.dir)
+	binary, err := devcluster.Plugin(ctx, s.dir)
 	if err != nil {
 		return err
 	}
@@ -128,25 +127,6 @@ func (s *suite) end(ctx context.Context, failed bool) error {
 		s.guard.Dismiss()
 	}
 	return errors.Join(append(failures, os.RemoveAll(s.dir))...)
-}
-
-// binary is the plugin to test; it is built unless there is one.
-func binary(ctx context.Context, dir string) (string, error) {
-	if given := os.Getenv("TLSGW_BINARY"); given != "" {
-		absolute, err := filepath.Abs(given)
-		if err != nil {
-			return "", fmt.Errorf("find TLSGW_BINARY: %w", err)
-		}
-		return absolute, nil
-	}
-	built := filepath.Join(dir, "kubectl-tlsgw")
-	command := exec.CommandContext(ctx, "go", "build", "-o", built, "./cmd/kubectl-tlsgw")
-	command.Dir = filepath.Join("..", "..")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
-	}
-	return built, nil
 }
 
 // dump logs the ends of all logs, and what Envoy counts and runs; nothing of

@@ -153,3 +153,20 @@ func TestRunThroughKubectl(t *testing.T) {
 		t.Errorf("UpArgs() (-want +got):\n%s", diff)
 	}
 }
+
+// The plugin is under the name by which kubectl finds it, wherever it is from.
+func TestPlugin(t *testing.T) {
+	given := filepath.Join(t.TempDir(), "given")
+	write(t, given, "x")
+	t.Setenv("TLSGW_BINARY", given)
+	dir := t.TempDir()
+	for range 2 { // again in the folder of a cluster that was kept
+		path, err := devcluster.Plugin(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "x" || filepath.Base(path) != "kubectl-tlsgw" {
+			t.Errorf("Plugin() is %s with %q, %v", path, text, err)
+		}
+	}
+}
