@@ -18,7 +18,10 @@ type Backend struct {
 	Port uint16
 
 	name        string
+	server      *http.Server
 	certificate atomic.Pointer[tls.Certificate]
+	demands     atomic.Pointer[tls.Config]
+	last        atomic.Pointer[tls.ConnectionState]
 	tls, plain  atomic.Int64
 }
 
@@ -32,11 +35,15 @@ func StartBackend(tb testing.TB, name string, pair Pair) *Backend {
 	}
 	b := &Backend{Port: listener.Addr().(*net.TCPAddr).AddrPort().Port(), name: name}
 	b.Present(tb, pair)
-	server := &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = server.Serve(&sniffingListener{Listener: listener, config: b.tlsConfig()}) }()
-	tb.Cleanup(func() { _ = server.Close() })
+	b.Demand(&tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	b.server = &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = b.server.Serve(&sniffingListener{Listener: listener, config: b.tlsConfig()}) }()
+	tb.Cleanup(func() { _ = b.server.Close() })
 	return b
 }
+
+// OneEach has each request of HTTP/1.1 come on a connection of its own.
+func (b *Backend) OneEach() { b.server.SetKeepAlivesEnabled(false) }
 
 // Present changes the certificate that new connections see.
 func (b *Backend) Present(tb testing.TB, pair Pair) {
@@ -45,6 +52,14 @@ func (b *Backend) Present(tb testing.TB, pair Pair) {
 	b.certificate.Store(&certificate)
 }
 
+// Demand has new connections served by a configuration, but for the
+// certificate.
+func (b *Backend) Demand(config *tls.Config) { b.demands.Store(config) }
+
+// Last is the connection of the last request over TLS; nil before there was
+// one.
+func (b *Backend) Last() *tls.ConnectionState { return b.last.Load() }
+
 // Counts are the requests so far that came over TLS and in plaintext.
 func (b *Backend) Counts() (tls, plain int64) { return b.tls.Load(), b.plain.Load() }
 
@@ -52,6 +67,7 @@ func (b *Backend) Counts() (tls, plain int64) { return b.tls.Load(), b.plain.Loa
 func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		b.tls.Add(1)
+		b.last.Store(r.TLS)
 	} else {
 		b.plain.Add(1)
 	}
@@ -63,10 +79,10 @@ func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (b *Backend) tlsConfig() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return b.certificate.Load(), nil
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			config := b.demands.Load().Clone()
+			config.Certificates = []tls.Certificate{*b.certificate.Load()}
+			return config, nil
 		},
 	}
 }

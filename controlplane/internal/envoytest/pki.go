@@ -30,18 +30,30 @@ type Pair struct{ Certificate, Key []byte }
 // NewCA makes a certificate authority.
 func NewCA(tb testing.TB, name string) *CA {
 	tb.Helper()
-	template := template(name)
+	return newCA(tb, template(name))
+}
+
+// NewExpiredCA makes a certificate authority whose time was over an hour ago.
+func NewExpiredCA(tb testing.TB, name string) *CA {
+	tb.Helper()
+	expired := template(name)
+	expired.NotBefore, expired.NotAfter = expired.NotBefore.AddDate(-10, 0, 0), expired.NotBefore
+	return newCA(tb, expired)
+}
+
+func newCA(tb testing.TB, template *x509.Certificate) *CA {
+	tb.Helper()
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign
 	key := newKey(tb)
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		tb.Fatalf("make CA %q: %v", name, err)
+		tb.Fatalf("make CA %q: %v", template.Subject.CommonName, err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		tb.Fatalf("parse CA %q: %v", name, err)
+		tb.Fatalf("parse CA %q: %v", template.Subject.CommonName, err)
 	}
 	return &CA{certificate: certificate, key: key, PEM: encode("CERTIFICATE", der)}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
@@ -112,8 +113,12 @@ func (x *index) sectionProblem(target ir.Ref, section string) *problem {
 	}
 	service := x.services[target.Name]
 	for i := range service.Spec.Ports {
-		if service.Spec.Ports[i].Name == section {
+		switch port := &service.Spec.Ports[i]; {
+		case port.Name != section:
+		case port.Protocol == "" || port.Protocol == corev1.ProtocolTCP:
 			return nil
+		default:
+			return problemf(string(gatewayv1.PolicyReasonInvalid), "port %s of %s is a %s port, on which there is no TLS", section, describe(target), port.Protocol)
 		}
 	}
 	return problemf(reason, "%s has no port named %s, only %s", describe(target), section, portList(service))
