@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoy"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
@@ -20,6 +21,9 @@ func checkInvariants(tb testing.TB, s *snapshot.Snapshot, result *ir.Result) {
 	for _, g := range result.Gateways {
 		clusters := checkClusters(tb, s, g)
 		checkListeners(tb, g, clusters)
+		if _, err := envoy.Build(g, envoy.Options{}); err != nil {
+			tb.Errorf("Gateway %s: Envoy would not take all of it: %v", g.Name, err)
+		}
 	}
 	checkStatuses(tb, result.Statuses)
 }
