@@ -58,6 +58,7 @@ func Build(gw *ir.Gateway, o Options) (*Resources, error) {
 			b.secrets[secret.Name] = secret
 		}
 	}
+	b.keepCase = keptCase(gw.Clusters)
 	for _, cluster := range gw.Clusters {
 		b.passthrough[cluster.Name] = cluster.Passthrough
 		b.addCluster(cluster)
@@ -96,7 +97,10 @@ type builder struct {
 	passthrough map[string]bool
 	// staged are the secrets of the cluster or chain that is being built: they
 	// become resources only if it does.
-	staged   map[string]*tlsv3.Secret
+	staged map[string]*tlsv3.Secret
+	// keepCase are options of listeners; nil where no cluster asks for the case
+	// of header names.
+	keepCase *corev3.Http1ProtocolOptions
 	problems []error
 }
 

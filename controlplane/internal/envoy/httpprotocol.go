@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"slices"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	casev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
@@ -89,6 +91,27 @@ func preserveCase() (*corev3.Http1ProtocolOptions_HeaderKeyFormat, error) {
 			StatefulFormatter: &corev3.TypedExtensionConfig{Name: "envoy.http.stateful_header_formatters.preserve_case", TypedConfig: formatter},
 		},
 	}, nil
+}
+
+// keptCase has listeners remember the case in which clients write header names,
+// where a cluster asks for it. What is remembered is written on to every
+// cluster that speaks HTTP/1.1: Envoy keeps it with the headers.
+func keptCase(clusters []*ir.Cluster) *corev3.Http1ProtocolOptions {
+	asks := func(c *ir.Cluster) bool {
+		if c == nil || c.Connection == nil || c.Connection.HTTP1 == nil {
+			return false
+		}
+		http1, _ := c.Protocols()
+		return http1 && isSet(c.Connection.HTTP1.PreserveHeaderCase)
+	}
+	if !slices.ContainsFunc(clusters, asks) {
+		return nil
+	}
+	format, err := preserveCase()
+	if err != nil {
+		return nil
+	}
+	return &corev3.Http1ProtocolOptions{HeaderKeyFormat: format}
 }
 
 func http2Options(o *ir.HTTP2Options) *corev3.Http2ProtocolOptions {

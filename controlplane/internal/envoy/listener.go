@@ -128,7 +128,7 @@ func (b *builder) networkFilter(l *ir.Listener, chain *ir.FilterChain) (*listene
 	if chain.Forward != nil {
 		return b.tcpProxy(l.Name, chain)
 	}
-	manager, err := httpConnectionManager(l.Name, chain.Routes.Name)
+	manager, err := httpConnectionManager(l.Name, chain.Routes.Name, b.keepCase)
 	return &listenerv3.Filter{Name: "envoy.filters.network.http_connection_manager", ConfigType: manager}, err
 }
 
@@ -186,7 +186,7 @@ func (b *builder) downstreamTLS(t *ir.DownstreamTLS, alpn []string) (*corev3.Tra
 // are normalised, so that "/a/../b" cannot pass a match of "/a"; escaped
 // slashes and double slashes stay as the client wrote them, because Gateway
 // API compares paths as they are and backends may tell them apart.
-func httpConnectionManager(statPrefix, routes string) (*listenerv3.Filter_TypedConfig, error) {
+func httpConnectionManager(statPrefix, routes string, http1 *corev3.Http1ProtocolOptions) (*listenerv3.Filter_TypedConfig, error) {
 	filters, err := httpFilters()
 	if err != nil {
 		return nil, err
@@ -203,6 +203,7 @@ func httpConnectionManager(statPrefix, routes string) (*listenerv3.Filter_TypedC
 		NormalizePath:                wrapperspb.Bool(true),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 		RequestHeadersTimeout:        durationpb.New(requestHeadersTimeout),
+		HttpProtocolOptions:          http1,
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 			MaxConcurrentStreams:        wrapperspb.UInt32(http2Streams),
 			InitialStreamWindowSize:     wrapperspb.UInt32(http2StreamWindow),
