@@ -60,7 +60,9 @@ func Build(gw *ir.Gateway, o Options) (*Resources, error) {
 	}
 	b.keepCase = keptCase(gw.Clusters)
 	for _, cluster := range gw.Clusters {
-		b.passthrough[cluster.Name] = cluster.Passthrough
+		if cluster != nil {
+			b.passthrough[cluster.Name] = cluster.Passthrough
+		}
 		b.addCluster(cluster)
 	}
 	for i := range gw.Listeners {

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,6 +34,8 @@ func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 	var decided backendTLS
 	if b.reach != reachThrough {
 		decided = t.backendTLS(b.target, b.portName)
+	} else if policy := t.backendTLS(b.target, b.portName).policy; policy.Kind == kindBackendConfigPolicy {
+		t.note(policy.Name, b.target, fmt.Sprintf("spec.tls: %s%s: %s", describe(b.target), portSuffix(b), notePassed))
 	}
 	if decided.settings != nil {
 		if decided.settings.tls == nil {

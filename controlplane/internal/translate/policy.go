@@ -159,24 +159,37 @@ type uses map[ir.Ref]map[use]struct{}
 type use struct {
 	gateway ir.Name
 	port    string
+	// through says that what is sent is the TLS of clients, to which a policy's
+	// TLS does not apply.
+	through bool
 }
 
-func (u uses) add(target ir.Ref, port string, gateway ir.Name) {
-	if u[target] == nil {
-		u[target] = map[use]struct{}{}
+func (u uses) add(b *backend, gateway ir.Name) {
+	if u[b.target] == nil {
+		u[b.target] = map[use]struct{}{}
 	}
-	u[target][use{gateway, port}] = struct{}{}
+	u[b.target][use{gateway, b.portName, b.reach == reachThrough}] = struct{}{}
 }
 
-// gateways are those that reach the target, or the one port of it that
-// section names.
-func (u uses) gateways(target ir.Ref, section string) []ir.Name {
+// gateways are those that reach a target of a policy in a way that the policy
+// has a say in: one of TLS alone has none in what passes through.
+func (u uses) gateways(target policyTarget) []ir.Name {
 	var names []ir.Name
-	for use := range u[target] {
-		if section == "" || section == use.port {
+	for use := range u[target.ref] {
+		if (target.section == "" || target.section == use.port) && !(use.through && target.isTLSOnly) {
 			names = append(names, use.gateway)
 		}
 	}
 	slices.SortFunc(names, ir.Name.Compare)
 	return slices.Compact(names)
+}
+
+// passThrough tells whether the TLS of clients goes to the target.
+func (u uses) passThrough(target policyTarget) bool {
+	for use := range u[target.ref] {
+		if use.through && (target.section == "" || target.section == use.port) {
+			return true
+		}
+	}
+	return false
 }

@@ -13,12 +13,18 @@ import (
 )
 
 // Remarks in the status of a policy.
-const noteUnused = "no route of a Gateway of this controller leads to the target"
+const (
+	noteUnused = "no route of a Gateway of this controller leads to the target"
+	notePassed = "a TLSRoute passes the TLS of clients through to the target as it comes, without the policy"
+)
 
 // policyTarget is a target of a policy, or the one port of it.
 type policyTarget struct {
 	ref     ir.Ref
 	section string
+	// isTLSOnly says that the policy decides about TLS and nothing else, and
+	// passed that some of what goes to the target is TLS of clients.
+	isTLSOnly, passed bool
 	// missing is why the policy cannot attach to it.
 	missing *problem
 	// lost names what keeps the policy from being in effect here.
@@ -42,7 +48,7 @@ func (t *translation) ancestors(targets []policyTarget, conditions func(on []pol
 			missing = append(missing, target)
 			continue
 		}
-		for _, gateway := range t.uses.gateways(target.ref, target.section) {
+		for _, gateway := range t.uses.gateways(target) {
 			byGateway[gateway] = append(byGateway[gateway], target)
 		}
 	}
@@ -74,8 +80,9 @@ func (t *translation) ancestors(targets []policyTarget, conditions func(on []pol
 func (t *translation) backendTLSPolicyStatus(policy *gatewayv1.BackendTLSPolicy) ir.ObjectStatus {
 	var targets []policyTarget
 	for _, ref := range policy.Spec.TargetRefs {
-		target := policyTarget{}
+		target := policyTarget{isTLSOnly: true}
 		target.ref, target.section = tlsPolicyTarget(policy.Namespace, ref)
+		target.passed = t.uses.passThrough(target)
 		if target.missing = t.objects.targetProblem(target.ref); target.missing == nil {
 			target.missing = t.objects.sectionProblem(target.ref, target.section)
 		}
@@ -127,6 +134,7 @@ func (x *index) sectionProblem(target ir.Ref, section string) *problem {
 func tlsPolicyAccepted(settings *tlsSettings, on []policyTarget, unused bool) ir.Condition {
 	accepted := settings.accepted
 	var lost []string
+	passed := false
 	for _, target := range on {
 		if target.missing != nil {
 			accepted = target.missing
@@ -134,6 +142,7 @@ func tlsPolicyAccepted(settings *tlsSettings, on []policyTarget, unused bool) ir
 		if target.lost != "" {
 			lost = append(lost, target.lost)
 		}
+		passed = passed || target.passed
 	}
 	notes := slices.Clone(settings.notes)
 	if accepted == nil && len(lost) > 0 {
@@ -142,7 +151,10 @@ func tlsPolicyAccepted(settings *tlsSettings, on []policyTarget, unused bool) ir
 		}
 		notes = append(notes, lost...)
 	}
-	if unused {
+	switch {
+	case passed:
+		notes = append(notes, notePassed)
+	case unused:
 		notes = append(notes, noteUnused)
 	}
 	return accepted.condition(conditionAccepted, reasonAccepted, message("the policy is valid", notes))

@@ -221,7 +221,7 @@ func (t *translation) attachRoute(
 		bound := r.attach(p, ref)
 		for _, l := range bound.listeners {
 			for _, b := range r.backendsOn(l) {
-				t.uses.add(b.target, b.portName, p.gateway.name)
+				t.uses.add(b, p.gateway.name)
 			}
 		}
 		status.Parents = append(status.Parents, ir.ParentStatus{
