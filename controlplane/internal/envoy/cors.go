@@ -3,12 +3,15 @@ package envoy
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	"golang.org/x/net/http/httpguts"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -61,5 +64,33 @@ func setCORS(out *routev3.Route, route *ir.Route) error {
 		return err
 	}
 	out.TypedPerFilterConfig = map[string]*anypb.Any{corsFilter: config}
+	out.ResponseHeadersToRemove = append(slices.Clone(out.ResponseHeadersToRemove), corsHeaders()...)
 	return nil
+}
+
+// corsHeaders are those of a backend's answer that would override the route's
+// settings. Envoy removes them before it sets its own.
+func corsHeaders() []string {
+	var headers []string
+	for _, name := range []string{"origin", "credentials", "methods", "headers", "private-network"} {
+		headers = append(headers, "access-control-allow-"+name)
+	}
+	return append(headers, "access-control-expose-headers", "access-control-max-age")
+}
+
+// preflightRoute is for the preflight requests of what a route with CORS
+// matches by its method: theirs is another one. It is nil where the route
+// itself matches them.
+func preflightRoute(out *routev3.Route, route *ir.Route) *routev3.Route {
+	if route.CORS == nil || route.Match.Method == "" || route.Match.Method == http.MethodOptions {
+		return nil
+	}
+	preflight := proto.CloneOf(out)
+	preflight.Match.Headers = slices.DeleteFunc(preflight.Match.Headers, func(h *routev3.HeaderMatcher) bool { return h.Name == methodHeader })
+	preflight.Match.Headers = append(preflight.Match.Headers,
+		headerMatcher(methodHeader, exactly(http.MethodOptions)),
+		headerMatcher("access-control-request-method", exactly(route.Match.Method)),
+		&routev3.HeaderMatcher{Name: "origin", HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true}},
+	)
+	return preflight
 }

@@ -27,6 +27,12 @@ func corsRoutes(c *ir.Cluster) []*ir.Route {
 		route.CORS = cors
 		routes = append(routes, route)
 	}
+	for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		route := sending("/method", c)
+		route.Match.Method = method
+		route.CORS = &ir.CORS{AllowOrigins: []ir.ValueMatch{{Value: "https://" + strings.ToLower(method)}}, AllowMethods: []string{method}}
+		routes = append(routes, route)
+	}
 	return append(routes, sending("/without", c))
 }
 
@@ -78,7 +84,13 @@ func corsCases() map[string]corsCase {
 		"actual, all with credentials": {path: "/credentials", method: "GET", origin: foo, want: map[string]string{
 			"allow-origin": foo, "allow-credentials": "true",
 		}, forwarded: true},
-		"preflight, nobody":  {path: "/nobody", method: "OPTIONS", origin: foo, asked: "GET", want: map[string]string{"max-age": "5"}},
+		"preflight, nobody": {path: "/nobody", method: "OPTIONS", origin: foo, asked: "GET", want: map[string]string{"max-age": "5"}},
+		"preflight, a method": {path: "/method", method: "OPTIONS", origin: "https://put", asked: "PUT", want: map[string]string{
+			"allow-origin": "https://put", "allow-methods": "PUT",
+		}},
+		"preflight, another method": {path: "/method", method: "OPTIONS", origin: "https://put", asked: "DELETE", want: map[string]string{
+			"allow-methods": "DELETE",
+		}},
 		"preflight, without": {path: "/without", method: "OPTIONS", origin: foo, asked: "GET", want: map[string]string{}, forwarded: true},
 		"actual, without":    {path: "/without", method: "GET", origin: foo, want: map[string]string{}, forwarded: true},
 	}
@@ -87,7 +99,13 @@ func corsCases() map[string]corsCase {
 // TestCORS asks a real Envoy as browsers do.
 func TestCORS(t *testing.T) {
 	t.Parallel()
-	backend := record(t, "backend", nil)
+	backend := record(t, "backend", func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.URL.Path != "/without" {
+			for _, name := range []string{"Allow-Origin", "Allow-Credentials", "Allow-Methods", "Allow-Headers", "Expose-Headers", "Max-Age"} {
+				w.Header().Set("Access-Control-"+name, "of the backend")
+			}
+		}
+	})
 	s := serve(t, []*ir.Cluster{backend.cluster}, nil, corsRoutes(backend.cluster)...)
 	for name, test := range corsCases() {
 		t.Run(name, func(t *testing.T) {

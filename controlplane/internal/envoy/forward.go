@@ -34,6 +34,9 @@ func setForward(out *routev3.Route, route *ir.Route) error {
 	if action.RetryPolicy, err = retryPolicy(forward); err != nil {
 		return err
 	}
+	if action.RetryPolicy != nil {
+		out.RequestBodyBufferLimit = wrapperspb.UInt64(retriedBody)
+	}
 	if action.RequestMirrorPolicies, err = mirrorPolicies(forward.Mirrors); err != nil {
 		return err
 	}

@@ -36,6 +36,9 @@ func httpCases() map[string]*ir.Gateway {
 			&ir.Route{Name: "all", Match: prefix("/all"), Forward: forwardTo(clusterA(1)), CORS: &ir.CORS{
 				AllowOrigins: []ir.ValueMatch{{Type: ir.Regex, Value: `.*`}}, AllowMethods: []string{"*"}, AllowHeaders: []string{"*"}, MaxAge: 5,
 			}},
+			&ir.Route{Name: "method", Match: ir.Match{PathType: ir.Prefix, Path: "/method", Method: "PUT"}, Forward: forwardTo(clusterA(1)), CORS: &ir.CORS{
+				AllowOrigins: []ir.ValueMatch{{Value: "https://www.example.com"}},
+			}, ResponseHeaders: ir.HeaderMods{Remove: []string{"X-Internal"}}},
 			&ir.Route{Name: "nobody", Match: prefix("/"), Forward: forwardTo(clusterA(1)), CORS: &ir.CORS{}},
 		),
 		"route-status": withRoutes(

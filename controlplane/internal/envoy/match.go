@@ -12,13 +12,16 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
+// methodHeader is how Envoy names the method of a request.
+const methodHeader = ":method"
+
 func buildMatch(m ir.Match) (*routev3.RouteMatch, error) {
 	match := &routev3.RouteMatch{}
 	if err := setPathMatch(match, m); err != nil {
 		return nil, err
 	}
 	if m.Method != "" {
-		match.Headers = append(match.Headers, headerMatcher(":method", exactly(m.Method)))
+		match.Headers = append(match.Headers, headerMatcher(methodHeader, exactly(m.Method)))
 	}
 	for _, header := range m.Headers {
 		if !httpguts.ValidHeaderFieldName(header.Name) {

@@ -22,6 +22,10 @@ const (
 	// a retry. Envoy's 3 would give most of them up when a backend restarts
 	// under load; its other limits of this kind are 1024 as well.
 	retriesAtOnce = 1024
+	// retriedBody is up to how many bytes of a request Envoy keeps to send it
+	// again: a larger one is tried once. It is Envoy's default for all that a
+	// connection buffers, of which our listeners allow less.
+	retriedBody = 1 << 20
 	// otherHostTries is how often Envoy draws again when it has drawn an
 	// endpoint that was tried already.
 	otherHostTries = 3

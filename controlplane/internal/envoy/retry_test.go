@@ -3,6 +3,7 @@ package envoy_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,14 +81,15 @@ func TestRetries(t *testing.T) {
 	for path, test := range cases {
 		t.Run(path[1:], func(t *testing.T) {
 			t.Parallel()
-			got := s.ask(t, http.MethodPost, path, "content")
+			// More than a connection buffers, less than is kept for a retry.
+			got := s.ask(t, http.MethodPost, path, strings.Repeat("content", 100_000))
 			attempts := backend.requests(path)
 			if got.status != test.status || len(attempts) != test.attempts {
 				t.Errorf("status %d after %d attempts, want %d after %d", got.status, len(attempts), test.status, test.attempts)
 			}
 			for _, attempt := range attempts {
 				if attempt != attempts[0] {
-					t.Errorf("attempts differ: %q and %q", attempts[0], attempt)
+					t.Errorf("attempts differ: %.80q (%d bytes) and %.80q (%d bytes)", attempts[0], len(attempts[0]), attempt, len(attempt))
 				}
 			}
 		})

@@ -69,7 +69,7 @@ func closedRoute(route *ir.Route) []*routev3.Route {
 	return []*routev3.Route{closed}
 }
 
-// buildRoute makes one route, or the two that some redirects need.
+// buildRoute makes one route, or the two that some redirects and CORS need.
 func buildRoute(route *ir.Route, domain string, tls bool) ([]*routev3.Route, error) {
 	match, err := buildMatch(route.Match)
 	if err != nil {
@@ -95,6 +95,9 @@ func buildRoute(route *ir.Route, domain string, tls bool) ([]*routev3.Route, err
 	}
 	if err != nil {
 		return nil, err
+	}
+	if preflight := preflightRoute(out, route); preflight != nil {
+		routes = append(routes, preflight)
 	}
 	for _, r := range routes {
 		if err := r.Validate(); err != nil {
