@@ -29,8 +29,10 @@ func setHealthCheck(cluster *clusterv3.Cluster, c *ir.Cluster) error {
 		return nil
 	}
 	out := &corev3.HealthCheck{
-		Timeout:            durationpb.New(check.Timeout),
-		Interval:           durationpb.New(check.Interval),
+		Timeout:  durationpb.New(check.Timeout),
+		Interval: durationpb.New(check.Interval),
+		// By default Envoy would wait for a minute after the first probe.
+		NoTrafficInterval:  durationpb.New(check.Interval),
 		UnhealthyThreshold: wrapperspb.UInt32(check.UnhealthyThreshold),
 		HealthyThreshold:   wrapperspb.UInt32(check.HealthyThreshold),
 	}
