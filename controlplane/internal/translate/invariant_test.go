@@ -28,6 +28,7 @@ func checkInvariants(tb testing.TB, s *snapshot.Snapshot, result *ir.Result) {
 	checkStatuses(tb, result.Statuses)
 }
 
+// checkClusters gives the clusters by name, and whether requests may go there.
 func checkClusters(tb testing.TB, s *snapshot.Snapshot, g *ir.Gateway) map[string]bool {
 	tb.Helper()
 	secrets, clusters := map[string]bool{}, map[string]bool{}
@@ -41,13 +42,16 @@ func checkClusters(tb testing.TB, s *snapshot.Snapshot, g *ir.Gateway) map[strin
 		}
 	}
 	for _, c := range g.Clusters {
-		if clusters[c.Name] || c.Name == contract.InvalidCluster {
+		if _, twice := clusters[c.Name]; twice || c.Name == contract.InvalidCluster {
 			tb.Errorf("cluster %s must not occur, or not twice", c.Name)
 		}
-		clusters[c.Name] = true
+		clusters[c.Name] = !c.Passthrough
 		renamed := *c
 		if renamed.SetName(); renamed.Name != c.Name {
 			tb.Errorf("cluster %s was changed after it got its name", c.Name)
+		}
+		if c.Passthrough && c.TLS == nil {
+			continue // checkConnect sees what is sent there.
 		}
 		if c.TLS == nil {
 			if policy := tlsPolicyOn(s, c); policy != "" {
@@ -149,15 +153,19 @@ func checkListeners(tb testing.TB, g *ir.Gateway, clusters map[string]bool) {
 		ports[l.Port] = true
 		names := map[string]bool{}
 		for _, chain := range l.Chains {
-			if tables[chain.Routes.Name] {
-				tb.Errorf("route table %s occurs twice", chain.Routes.Name)
-			}
-			tables[chain.Routes.Name] = true
 			serverNames := strings.Join(chain.ServerNames, ",")
 			if names[serverNames] {
 				tb.Errorf("listener %s has two chains for %q", l.Name, serverNames)
 			}
 			names[serverNames] = true
+			if chain.Forward != nil {
+				checkConnect(tb, g, &chain)
+				continue
+			}
+			if tables[chain.Routes.Name] {
+				tb.Errorf("route table %s occurs twice", chain.Routes.Name)
+			}
+			tables[chain.Routes.Name] = true
 			checkVirtualHosts(tb, chain.Routes, clusters)
 		}
 	}

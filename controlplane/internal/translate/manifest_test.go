@@ -94,6 +94,10 @@ func newObject(kind string) client.Object {
 		return &gatewayv1.Gateway{}
 	case "HTTPRoute":
 		return &gatewayv1.HTTPRoute{}
+	case "GRPCRoute":
+		return &gatewayv1.GRPCRoute{}
+	case "TLSRoute":
+		return &gatewayv1.TLSRoute{}
 	case "ReferenceGrant":
 		return &gatewayv1.ReferenceGrant{}
 	case "BackendTLSPolicy":

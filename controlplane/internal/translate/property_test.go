@@ -84,6 +84,8 @@ func shuffleSnapshot(d *dice, s *snapshot.Snapshot) {
 	shuffle(d, s.GatewayClasses)
 	shuffle(d, s.Gateways)
 	shuffle(d, s.HTTPRoutes)
+	shuffle(d, s.GRPCRoutes)
+	shuffle(d, s.TLSRoutes)
 	shuffle(d, s.ReferenceGrants)
 	shuffle(d, s.BackendTLSPolicies)
 	shuffle(d, s.Backends)
@@ -126,7 +128,7 @@ func TestStrangersDoNotMatter(t *testing.T) {
 	var strangers []client.Object
 	for i, path := range casePaths(t) {
 		for _, object := range decodeAll(t, loadCase(t, path)) {
-			if _, isRoute := object.(*gatewayv1.HTTPRoute); !isRoute && object.GetNamespace() != "" {
+			if !isRoute(object) && object.GetNamespace() != "" {
 				object.SetNamespace(fmt.Sprintf("stranger-%d-%s", i, object.GetNamespace()))
 				strangers = append(strangers, object)
 			}
@@ -154,6 +156,14 @@ func TestStrangersDoNotMatter(t *testing.T) {
 			}
 		})
 	}
+}
+
+func isRoute(object client.Object) bool {
+	switch object.(type) {
+	case *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
+		return true
+	}
+	return false
 }
 
 func TestAncestorsAreBounded(t *testing.T) {

@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"slices"
+
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
@@ -14,7 +16,7 @@ type stream struct {
 	// backends are those that the route reaches or would reach.
 	backends []*backend
 	// unresolved are backendRefs whose share is closed.
-	unresolved *problem
+	unresolved []*problem
 }
 
 // attachTLSRoute attaches a TLSRoute to its parents.
@@ -48,14 +50,13 @@ func (t *translation) tlsRoute(object *gatewayv1.TLSRoute) *route {
 // stream resolves backendRefs into shares of the connections.
 func (t *translation) stream(route ir.Ref, how reach, refs []gatewayv1.BackendRef) *stream {
 	s := &stream{connect: &ir.Connect{Name: route.String()}}
-	var unresolved []*problem
 	total := int64(0)
 	for i := range refs {
 		weight := max(deref(refs[i].Weight, 1), 0)
 		share := ir.WeightedCluster{Cluster: contract.InvalidCluster, Weight: uint32(weight)} //nolint:gosec // It is not negative.
 		b, p := t.resolveFor(how, route, &refs[i].BackendObjectReference)
 		if p != nil {
-			unresolved = append(unresolved, problemf(p.reason, "rules[0].backendRefs[%d]: %s", i, p.message))
+			s.unresolved = append(s.unresolved, problemf(p.reason, "rules[0].backendRefs[%d]: %s", i, p.message))
 		}
 		if b != nil {
 			s.backends = append(s.backends, b)
@@ -69,7 +70,6 @@ func (t *translation) stream(route ir.Ref, how reach, refs []gatewayv1.BackendRe
 	if total == 0 {
 		s.connect.Clusters = closedConnect().Clusters
 	}
-	s.unresolved = joinProblems(unresolved)
 	return s
 }
 
@@ -114,12 +114,15 @@ func (r *route) unresolvedOn(listeners []*listener) *problem {
 		return r.unresolved
 	}
 	if len(listeners) == 0 {
-		return r.stream(reachThrough).unresolved
+		return joinProblems(r.stream(reachThrough).unresolved)
 	}
+	var problems []*problem
 	for _, l := range listeners {
-		if p := r.streamOn(l).unresolved; p != nil {
-			return p
+		for _, p := range r.streamOn(l).unresolved {
+			if !slices.ContainsFunc(problems, func(o *problem) bool { return *o == *p }) {
+				problems = append(problems, p)
+			}
 		}
 	}
-	return nil
+	return joinProblems(problems)
 }
