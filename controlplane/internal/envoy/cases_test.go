@@ -14,7 +14,7 @@ import (
 func cases(t *testing.T) map[string]*ir.Gateway {
 	t.Helper()
 	out := map[string]*ir.Gateway{}
-	for _, table := range []map[string]*ir.Gateway{clusterCases(), tlsCases(t), routeCases(), connectCases(t), httpCases(), listenerCases(t)} {
+	for _, table := range []map[string]*ir.Gateway{clusterCases(), connectionCases(), tlsCases(t), routeCases(), connectCases(t), httpCases(), listenerCases(t)} {
 		for name, gw := range table {
 			if _, duplicate := out[name]; duplicate {
 				t.Fatalf("two cases are named %q", name)
