@@ -191,6 +191,16 @@ func brokenParts() map[string]brokenPart {
 			damage: func(gw *ir.Gateway) { gw.Listeners[1].Chains[1].TLS.Certificates = nil },
 			kind:   "filter chain", name: "b.example", message: "without a certificate", check: secondChainIsGone,
 		},
+		"clients by nothing": {
+			damage: func(gw *ir.Gateway) { gw.Listeners[1].Chains[1].TLS.Clients = &ir.ClientValidation{} },
+			kind:   "filter chain", name: "b.example", message: "by nothing", check: secondChainIsGone,
+		},
+		"clients by a pair": {
+			damage: func(gw *ir.Gateway) {
+				gw.Listeners[1].Chains[1].TLS.Clients = &ir.ClientValidation{TrustBundle: gw.Secrets[1].Name}
+			},
+			kind: "filter chain", name: "b.example", message: "not among", check: secondChainIsGone,
+		},
 		"domain twice": {
 			damage: func(gw *ir.Gateway) {
 				hosts := &gw.Listeners[0].Chains[0].Routes.VirtualHosts

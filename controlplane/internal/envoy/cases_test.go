@@ -227,7 +227,12 @@ func rewriting(name string, match ir.Match, path ir.PathRewrite) *ir.Route {
 
 func listenerCases(t *testing.T) map[string]*ir.Gateway {
 	t.Helper()
-	pair := clientPair(t)
+	pair, ca := clientPair(t), caBundle(t)
+	verifying := func(clients ir.ClientValidation) ir.DownstreamTLS {
+		clients.TrustBundle = ca.Name
+		return ir.DownstreamTLS{Certificates: []string{pair.Name}, Clients: &clients}
+	}
+	strict, lax := verifying(ir.ClientValidation{}), verifying(ir.ClientValidation{InsecureFallback: true})
 	chain := func(name string, alpn []string, serverNames ...string) ir.FilterChain {
 		return ir.FilterChain{
 			Name: name, ServerNames: serverNames,
@@ -247,6 +252,18 @@ func listenerCases(t *testing.T) map[string]*ir.Gateway {
 				chain("wildcard", []string{"http/1.1"}, "*.example"),
 				chain("rest", nil),
 			}}},
+		},
+		"listener-clients": {
+			Name:    gatewayName(),
+			Secrets: []*ir.Secret{pair, ca},
+			Listeners: []ir.Listener{
+				{Name: "https-8443", Port: 8443, Chains: []ir.FilterChain{
+					{Name: "https-8443/*", TLS: &strict, Routes: ir.RouteConfig{Name: "https-8443/*"}},
+				}},
+				{Name: "https-8444", Port: 8444, Chains: []ir.FilterChain{
+					{Name: "https-8444/*", TLS: &lax, Routes: ir.RouteConfig{Name: "https-8444/*"}},
+				}},
+			},
 		},
 		"empty": {Name: gatewayName()},
 	}

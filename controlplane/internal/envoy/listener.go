@@ -172,7 +172,11 @@ func (b *builder) downstreamTLS(t *ir.DownstreamTLS, alpn []string) (*corev3.Tra
 	for _, name := range t.Certificates {
 		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, sdsSecret(name))
 	}
-	config, err := packed(&tlsv3.DownstreamTlsContext{CommonTlsContext: common})
+	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	if err := b.setClients(context, t.Clients); err != nil {
+		return nil, err
+	}
+	config, err := packed(context)
 	if err != nil {
 		return nil, err
 	}

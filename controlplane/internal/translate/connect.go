@@ -57,7 +57,8 @@ func connectChains(port uint16, l *listener, all []*listener) []ir.FilterChain {
 	}
 	chains := make([]ir.FilterChain, 0, len(oldest))
 	for d, r := range oldest {
-		chain := connectChain(port, d, r.streamOn(l).connect)
+		s := r.streamOn(l)
+		chain := connectChain(port, d, renameConnect(s.connect, l.gateway.presents.renamed(s.backends)))
 		if l.terminates() {
 			chain.TLS = &ir.DownstreamTLS{Certificates: secretNames(l.certificates)}
 		}

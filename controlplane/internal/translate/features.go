@@ -23,7 +23,11 @@ func supportedFeatures() []string {
 func gatewayFeatures() []features.FeatureName {
 	return []features.FeatureName{
 		features.SupportGateway,
+		features.SupportGatewayBackendClientCertificate,
+		features.SupportGatewayFrontendClientCertificateValidation,
+		features.SupportGatewayFrontendClientCertificateValidationInsecureFallback,
 		features.SupportGatewayHTTPListenerIsolation,
+		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
 		features.SupportReferenceGrant,

@@ -20,6 +20,13 @@ type gateway struct {
 	// proxies stay deployed as they are.
 	refused, parameters *problem
 	deployment          *ir.Deployment
+	// presents is what backends are shown; nil where that is nothing.
+	presents *clientCertificate
+}
+
+// ref names the Gateway.
+func (g *gateway) ref() ir.Ref {
+	return ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: g.name}
 }
 
 // reached are the backends to which routes of the Gateway lead.
@@ -42,8 +49,9 @@ func (g *gateway) reached() map[*backend]struct{} {
 func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
 	g := &gateway{object: object, name: nameOf(object), refused: checkGateway(object)}
 	t.setDeployment(g)
+	g.presents = t.clientCertificateOf(g)
 	for i := range object.Spec.Listeners {
-		g.listeners = append(g.listeners, t.newListener(object, &object.Spec.Listeners[i]))
+		g.listeners = append(g.listeners, t.newListener(g, &object.Spec.Listeners[i]))
 	}
 	g.setConflicts()
 	return g
@@ -98,13 +106,24 @@ func (g *gateway) configuration() *ir.Gateway {
 		result.Listeners = append(result.Listeners, ir.Listener{Name: listenerName(port, all[0].usesTLS()), Port: port, Chains: chains})
 		for _, l := range all {
 			addSecrets(secrets, l.certificates)
+			if l.frontend != nil {
+				addSecrets(secrets, []*ir.Secret{l.frontend.trust})
+			}
 		}
 	}
 	slices.SortFunc(result.Listeners, func(a, b ir.Listener) int { return cmp.Compare(a.Port, b.Port) })
 	for b := range g.reached() {
-		if b.cluster != nil {
-			result.Clusters = append(result.Clusters, b.cluster)
-			addSecrets(secrets, b.secrets)
+		if b.cluster == nil {
+			continue
+		}
+		cluster := g.presents.reach(b.cluster)
+		if cluster == nil {
+			continue
+		}
+		result.Clusters = append(result.Clusters, cluster)
+		addSecrets(secrets, b.secrets)
+		if cluster != b.cluster {
+			addSecrets(secrets, []*ir.Secret{g.presents.secret})
 		}
 	}
 	slices.SortFunc(result.Clusters, func(a, b *ir.Cluster) int { return cmp.Compare(a.Name, b.Name) })
@@ -153,7 +172,7 @@ func chains(port uint16, all []*listener) []ir.FilterChain {
 		name := listenerName(port, true) + "/" + l.domain
 		chain := ir.FilterChain{
 			Name:   name,
-			TLS:    &ir.DownstreamTLS{ALPN: []string{"h2", "http/1.1"}},
+			TLS:    &ir.DownstreamTLS{ALPN: []string{"h2", "http/1.1"}, Clients: l.frontend.clients()},
 			Routes: ir.RouteConfig{Name: name, VirtualHosts: virtualHosts([]*listener{l}, all)},
 		}
 		if l.domain != anyHost {
@@ -171,7 +190,7 @@ func chains(port uint16, all []*listener) []ir.FilterChain {
 // depend on what Envoy acknowledged and where it runs.
 func (g *gateway) status() ir.ObjectStatus {
 	status := ir.ObjectStatus{
-		Ref:        ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: g.name},
+		Ref:        g.ref(),
 		Generation: g.object.Generation,
 	}
 	var bad []string
@@ -196,10 +215,16 @@ func (g *gateway) status() ir.ObjectStatus {
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 	}
 	status.Conditions = append(status.Conditions, accepted)
-	if tls := g.object.Spec.TLS; tls != nil && tls.Backend != nil && tls.Backend.ClientCertificateRef != nil {
-		unsupported := problemf(string(gatewayv1.GatewayReasonInvalidClientCertificateRef),
-			"spec.tls.backend.clientCertificateRef is not supported yet: use a BackendConfigPolicy with a secretRef")
-		status.Conditions = append(status.Conditions, unsupported.condition(string(gatewayv1.GatewayConditionResolvedRefs), "", ""))
+	if letsAnybodyIn(g.object) {
+		status.Conditions = append(status.Conditions, ir.Condition{
+			Type: string(gatewayv1.GatewayConditionInsecureFrontendValidationMode), Status: ir.True,
+			Reason:  string(gatewayv1.GatewayReasonConfigurationChanged),
+			Message: "spec.tls.frontend has mode AllowInsecureFallback: clients without a valid certificate are let in",
+		})
+	}
+	if g.presents != nil {
+		status.Conditions = append(status.Conditions,
+			g.presents.problem.condition(string(gatewayv1.GatewayConditionResolvedRefs), reasonResolvedRefs, "all references resolve"))
 	}
 	return status
 }

@@ -24,6 +24,7 @@ func checkInvariants(tb testing.TB, s *snapshot.Snapshot, result *ir.Result) {
 		if _, err := envoy.Build(g, envoy.Options{}); err != nil {
 			tb.Errorf("Gateway %s: Envoy would not take all of it: %v", g.Name, err)
 		}
+		checkSecrecy(tb, s, g)
 	}
 	checkStatuses(tb, result.Statuses)
 }

@@ -15,6 +15,8 @@ import (
 
 // listener is one listener of a Gateway.
 type listener struct {
+	gateway *gateway
+
 	spec   *gatewayv1.Listener
 	port   uint16
 	domain string
@@ -31,6 +33,8 @@ type listener struct {
 	// certificates are those of a listener at which TLS ends; without one it
 	// does not serve.
 	certificates []*ir.Secret
+	// frontend is nil where clients are not asked for certificates.
+	frontend *frontend
 
 	attached []*attachment
 }
@@ -53,8 +57,8 @@ func (l *listener) serves() bool {
 }
 
 // newListener checks what can be seen of one listener alone.
-func (t *translation) newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener) *listener {
-	l := &listener{spec: spec, domain: domain(spec.Hostname), fromNamespace: func(string) bool { return false }}
+func (t *translation) newListener(g *gateway, spec *gatewayv1.Listener) *listener {
+	l := &listener{gateway: g, spec: spec, domain: domain(spec.Hostname), fromNamespace: func(string) bool { return false }}
 	var portOK bool
 	l.port, portOK = portNumber(spec.Port)
 	switch {
@@ -67,13 +71,13 @@ func (t *translation) newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener
 		l.refused = problemf(string(gatewayv1.ListenerReasonPortUnavailable), "port %d is the proxy's own", l.port)
 	case !validDomain(l.domain):
 		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "hostname %q is not a DNS name", l.domain)
-	case l.isHTTPS() && g.Spec.TLS != nil && g.Spec.TLS.Frontend != nil:
-		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue),
-			"spec.tls.frontend of the Gateway is not supported: client certificates would not be verified")
 	}
-	t.setAllowedRoutes(g.Namespace, l)
+	t.setAllowedRoutes(g.name.Namespace, l)
 	if l.terminates() {
-		t.setCertificates(ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: nameOf(g)}, l)
+		t.setCertificates(g.ref(), l)
+	}
+	if l.isHTTPS() {
+		t.setFrontend(l)
 	}
 	return l
 }
@@ -165,7 +169,7 @@ func (l *listener) attach(route *route, domains []string) {
 
 // setCertificates resolves the certificates of a listener at which TLS ends.
 // Those that are good serve, even if others are not.
-func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
+func (t *translation) setCertificates(owner ir.Ref, l *listener) {
 	tls := l.spec.TLS
 	switch {
 	case tls == nil || len(tls.CertificateRefs) == 0:
@@ -177,7 +181,7 @@ func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
 	}
 	var problems []*problem
 	for i := range tls.CertificateRefs {
-		secret, p := t.listenerCertificate(gateway, &tls.CertificateRefs[i])
+		secret, p := t.certificate(owner, &tls.CertificateRefs[i], string(gatewayv1.ListenerReasonInvalidCertificateRef))
 		if p != nil {
 			problems = append(problems, problemf(p.reason, "tls.certificateRefs[%d]: %s", i, p.message))
 			continue
@@ -191,18 +195,18 @@ func (t *translation) setCertificates(gateway ir.Ref, l *listener) {
 	}
 }
 
-func (t *translation) listenerCertificate(gateway ir.Ref, ref *gatewayv1.SecretObjectReference) (*ir.Secret, *problem) {
-	invalid := string(gatewayv1.ListenerReasonInvalidCertificateRef)
+// certificate is the key pair that an object refers to; invalid is the reason
+// where that is not good.
+func (t *translation) certificate(owner ir.Ref, ref *gatewayv1.SecretObjectReference, invalid string) (*ir.Secret, *problem) {
 	target := ir.Ref{
 		Group: string(deref(ref.Group, groupCore)), Kind: string(deref(ref.Kind, kindSecret)),
-		Name: ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(gateway.Namespace))), Name: string(ref.Name)},
+		Name: ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(owner.Namespace))), Name: string(ref.Name)},
 	}
 	if target.Group != groupCore || target.Kind != kindSecret {
 		return nil, problemf(invalid, "kind %s of group %q is not supported: use a Secret", target.Kind, target.Group)
 	}
-	if !t.objects.granted(gateway, target) {
-		return nil, problemf(string(gatewayv1.ListenerReasonRefNotPermitted),
-			"%s is in another namespace, and no ReferenceGrant there permits Gateways of namespace %s to refer to it", describe(target), gateway.Namespace)
+	if p := t.objects.refusal(owner, target); p != nil {
+		return nil, p
 	}
 	object, ok := t.objects.secrets[target.Name]
 	if !ok {

@@ -20,6 +20,17 @@ func (x *index) granted(from, to ir.Ref) bool {
 	return false
 }
 
+// refusal is the problem of a reference of a Gateway or ListenerSet that is
+// not granted.
+func (x *index) refusal(from, to ir.Ref) *problem {
+	if x.granted(from, to) {
+		return nil
+	}
+	return problemf(string(gatewayv1.ListenerReasonRefNotPermitted),
+		"%s is in another namespace, and no ReferenceGrant there permits %ss of namespace %s to refer to it",
+		describe(to), from.Kind, from.Namespace)
+}
+
 func grantsFrom(grant *gatewayv1.ReferenceGrant, from ir.Ref) bool {
 	for _, f := range grant.Spec.From {
 		if string(f.Group) == from.Group && string(f.Kind) == from.Kind && string(f.Namespace) == from.Namespace {

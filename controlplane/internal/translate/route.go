@@ -39,20 +39,24 @@ func routeRef(kind string, object client.Object) ir.Ref {
 }
 
 // entriesFor are the route's entries for a listener, whose port and protocol
-// redirects depend on.
+// redirects depend on, and whose Gateway may reach backends by clusters of its
+// own.
 func (r *route) entriesFor(l *listener) []*entry {
-	if !r.redirects {
+	renamed := l.gateway.presents.renamed(r.backends)
+	if !r.redirects && len(renamed) == 0 {
 		return r.entries
 	}
 	entries := make([]*entry, len(r.entries))
 	for i, e := range r.entries {
-		entries[i] = e
-		if e.route.Redirect == nil {
-			continue
+		copied, route := *e, *e.route
+		if route.Redirect != nil {
+			redirect := *route.Redirect
+			redirect.Port = redirectPort(&redirect, l.port)
+			route.Redirect = &redirect
 		}
-		copied, route, redirect := *e, *e.route, *e.route.Redirect
-		redirect.Port = redirectPort(&redirect, l.port)
-		route.Redirect = &redirect
+		if route.Forward != nil && len(renamed) > 0 {
+			route.Forward = renameForward(route.Forward, renamed)
+		}
 		copied.route = &route
 		entries[i] = &copied
 	}

@@ -25,7 +25,11 @@ func (s source) String() string { return s.kind + " " + s.name.String() }
 func trustName(namespace string, sources []source) string {
 	parts := make([]string, len(sources))
 	for i, s := range sources {
-		parts[i] = strings.ToLower(s.kind) + "/" + s.name.Name
+		parts[i] = strings.ToLower(s.kind) + "/"
+		if s.name.Namespace != namespace {
+			parts[i] += s.name.Namespace + "/"
+		}
+		parts[i] += s.name.Name
 	}
 	return "trust/" + namespace + "/" + strings.Join(parts, "+")
 }

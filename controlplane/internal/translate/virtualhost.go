@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
@@ -21,6 +22,11 @@ type site struct {
 // Where a listener has routes for several domains that match a host, those of
 // the more specific domain are asked first, and then those of the others;
 // Envoy looks into one virtual host only, so they are all put into it.
+//
+// The host of a request need not be the one that a client named when it began
+// TLS: it may use a connection for several. Where all listeners of the port do
+// not serve from one table, a host that belongs to another listener is answered
+// by 421, and one that belongs to none by 404.
 func virtualHosts(serving, all []*listener) []ir.VirtualHost {
 	s := site{serving: serving, all: all, tables: map[*listener]map[string][]*entry{}}
 	domains := map[string]struct{}{}
@@ -52,7 +58,7 @@ func virtualHosts(serving, all []*listener) []ir.VirtualHost {
 func (s *site) routes(d string) []*ir.Route {
 	table, ok := s.tables[owner(s.all, d)]
 	if !ok {
-		return nil
+		return []*ir.Route{misdirected()}
 	}
 	var routes []*ir.Route
 	seen := map[*entry]bool{}
@@ -69,6 +75,13 @@ func (s *site) routes(d string) []*ir.Route {
 		}
 	}
 	return routes
+}
+
+// misdirected asks a client to use another connection.
+func misdirected() *ir.Route {
+	return &ir.Route{
+		Name: "misdirected", Match: ir.Match{PathType: ir.Prefix, Path: "/"}, Status: http.StatusMisdirectedRequest,
+	}
 }
 
 // shadows tells whether a domain without routes keeps hosts from a wider one.

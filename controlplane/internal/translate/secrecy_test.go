@@ -1,0 +1,148 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
+)
+
+// checkSecrecy checks, by ways of its own, that a Gateway's proxies get no
+// Secret that nobody let them have, and that nobody is let in, and no backend
+// reached, without the certificates that the Gateway asks for.
+func checkSecrecy(tb testing.TB, s *snapshot.Snapshot, g *ir.Gateway) {
+	tb.Helper()
+	object := gatewayOf(s, g.Name)
+	sets := setsOf(s, object)
+	for _, secret := range g.Secrets {
+		kind, rest, _ := strings.Cut(secret.Name, "/")
+		namespace, name, _ := strings.Cut(rest, "/")
+		if kind == "keypair" && !mayHaveKeyPair(s, object, sets, ir.Name{Namespace: namespace, Name: name}) {
+			tb.Errorf("Gateway %s gets the key of Secret %s/%s", g.Name, namespace, name)
+		}
+		if kind != "trust" {
+			continue
+		}
+		for part := range strings.SplitSeq(name, "+") {
+			fields := strings.Split(part, "/")
+			if len(fields) != 3 {
+				continue // It is of the namespace of the policy or Gateway that names it.
+			}
+			kind := map[string]string{"configmap": kindConfigMap, "secret": kindSecret}[fields[0]]
+			if !hasGrant(s, kindGateway, g.Name.Namespace, kind, ir.Name{Namespace: fields[1], Name: fields[2]}) {
+				tb.Errorf("Gateway %s gets the CA certificates of %s", g.Name, part)
+			}
+		}
+	}
+	checkClients(tb, object, g)
+	if object.Spec.TLS == nil || object.Spec.TLS.Backend == nil || object.Spec.TLS.Backend.ClientCertificateRef == nil {
+		return
+	}
+	for _, c := range g.Clusters {
+		if c.TLS != nil && c.TLS.ClientCertificate == "" && c.TLS.ClientCertFile == "" {
+			tb.Errorf("Gateway %s reaches %s without a client certificate", g.Name, c.Name)
+		}
+	}
+}
+
+func gatewayOf(s *snapshot.Snapshot, name ir.Name) *gatewayv1.Gateway {
+	for _, object := range s.Gateways {
+		if nameOf(object) == name {
+			return object
+		}
+	}
+	return nil
+}
+
+// setsOf are the ListenerSets that name a Gateway as their parent.
+func setsOf(s *snapshot.Snapshot, g *gatewayv1.Gateway) []*gatewayv1.ListenerSet {
+	var sets []*gatewayv1.ListenerSet
+	for _, set := range s.ListenerSets {
+		namespace := set.Namespace
+		if set.Spec.ParentRef.Namespace != nil {
+			namespace = string(*set.Spec.ParentRef.Namespace)
+		}
+		if namespace == g.Namespace && string(set.Spec.ParentRef.Name) == g.Name {
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}
+
+func mayHaveKeyPair(s *snapshot.Snapshot, g *gatewayv1.Gateway, sets []*gatewayv1.ListenerSet, secret ir.Name) bool {
+	if secret.Namespace == g.Namespace || hasGrant(s, kindGateway, g.Namespace, kindSecret, secret) {
+		return true
+	}
+	for _, set := range sets {
+		if secret.Namespace == set.Namespace || hasGrant(s, "ListenerSet", set.Namespace, kindSecret, secret) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.BackendConfigPolicies, func(p *v1alpha1.BackendConfigPolicy) bool {
+		return p.Namespace == secret.Namespace && p.Spec.TLS != nil && p.Spec.TLS.SecretRef != nil
+	})
+}
+
+func hasGrant(s *snapshot.Snapshot, fromKind, fromNamespace, toKind string, to ir.Name) bool {
+	return slices.ContainsFunc(s.ReferenceGrants, func(grant *gatewayv1.ReferenceGrant) bool {
+		return grant.Namespace == to.Namespace &&
+			slices.ContainsFunc(grant.Spec.From, func(f gatewayv1.ReferenceGrantFrom) bool {
+				return f.Group == gatewayv1.GroupName && string(f.Kind) == fromKind && string(f.Namespace) == fromNamespace
+			}) &&
+			slices.ContainsFunc(grant.Spec.To, func(t gatewayv1.ReferenceGrantTo) bool {
+				return t.Group == "" && string(t.Kind) == toKind && (t.Name == nil || *t.Name == "" || string(*t.Name) == to.Name)
+			})
+	})
+}
+
+// checkClients checks that HTTPS chains ask clients for certificates where the
+// Gateway wants it, and that what a chain names is sent.
+func checkClients(tb testing.TB, object *gatewayv1.Gateway, g *ir.Gateway) {
+	tb.Helper()
+	sent := map[string]ir.SecretKind{}
+	for _, secret := range g.Secrets {
+		sent[secret.Name] = secret.Kind
+	}
+	for _, l := range g.Listeners {
+		for _, chain := range l.Chains {
+			if chain.TLS == nil {
+				continue
+			}
+			for _, name := range chain.TLS.Certificates {
+				if kind, ok := sent[name]; !ok || kind != ir.SecretKeyPair {
+					tb.Errorf("chain %s has certificate %s, which is not sent", chain.Name, name)
+				}
+			}
+			clients := chain.TLS.Clients
+			if clients == nil {
+				if chain.Forward == nil && verifies(object, l.Port) {
+					tb.Errorf("chain %s lets everybody in", chain.Name)
+				}
+				continue
+			}
+			if kind, ok := sent[clients.TrustBundle]; !ok || kind != ir.SecretTrustBundle {
+				tb.Errorf("chain %s verifies clients by %s, which is not sent", chain.Name, clients.TrustBundle)
+			}
+			if clients.InsecureFallback && !letsAnybodyIn(object) {
+				tb.Errorf("chain %s does not insist on certificates", chain.Name)
+			}
+		}
+	}
+}
+
+func verifies(object *gatewayv1.Gateway, port uint16) bool {
+	if object.Spec.TLS == nil || object.Spec.TLS.Frontend == nil {
+		return false
+	}
+	for _, own := range object.Spec.TLS.Frontend.PerPort {
+		if own.Port == int32(port) {
+			return own.TLS.Validation != nil
+		}
+	}
+	return object.Spec.TLS.Frontend.Default.Validation != nil
+}
