@@ -8,9 +8,13 @@ conformance_folder := $(dir $(lastword $(MAKEFILE_LIST)))
 # Compiled once for each version of the suite.
 CONFORMANCE := $(CACHE)/conformance-$(shell cat $(addprefix $(conformance_folder)suite/,go.sum suite_test.go) | sha256sum | cut -c1-12)
 
+# A release, or else the commit, as Go would call it.
+conformance_version = $(shell git describe --tags --exact-match 2>/dev/null || \
+  TZ=UTC git show --no-patch --abbrev=12 --date=format-local:%Y%m%d%H%M%S --format=v0.0.0-%cd-%h)$(shell git diff --quiet HEAD || echo +dirty)
+
 conformance_run = go run ./$(conformance_folder) -binary $(BIN) \
   -suite $(CONFORMANCE)/suite -echo $(CONFORMANCE)/echo-basic -module $(conformance_folder)suite \
-  -version "$$(git describe --tags --always --abbrev=12 --dirty)" -keep=$(if $(filter 1,$(KEEP)),true,false) \
+  -version "$(conformance_version)" -keep=$(if $(filter 1,$(KEEP)),true,false) \
   -cleanup=$(if $(filter 0,$(CLEANUP)),false,true) -run '$(RUN)'
 
 ## conformance: Gateway API's own suite, all that we say we support; needs a container engine
