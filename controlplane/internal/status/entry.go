@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -58,10 +59,11 @@ func (l list[T]) merge(wanted []wantedEntry, m merger, generation int64) ([]T, b
 			merged = append(merged, e)
 		}
 	}
+	room := l.limit - len(merged)
+	if left := len(wanted) - room; left > 0 {
+		wanted = withNote(wanted[:max(room, 0)], fmt.Sprintf("other controllers' entries leave no room for %d more of this controller's", left))
+	}
 	for _, w := range wanted {
-		if len(merged) == l.limit {
-			break
-		}
 		e := entry{ref: parentReference(w.ref), controller: m.controller}
 		var since []metav1.Condition
 		if i := slices.IndexFunc(before, func(b entry) bool { return equality.Semantic.DeepEqual(b.ref, e.ref) }); i >= 0 {
@@ -75,6 +77,20 @@ func (l list[T]) merge(wanted []wantedEntry, m merger, generation int64) ([]T, b
 		merged = append(merged, l.write(e))
 	}
 	return merged, !slices.EqualFunc(before, after, entry.equal)
+}
+
+// withNote adds a remark to the messages of Accepted.
+func withNote(entries []wantedEntry, note string) []wantedEntry {
+	noted := slices.Clone(entries)
+	for i := range noted {
+		noted[i].conditions = slices.Clone(noted[i].conditions)
+		for j, c := range noted[i].conditions {
+			if c.Type == conditionAccepted {
+				noted[i].conditions[j].Message = c.Message + "; " + note
+			}
+		}
+	}
+	return noted
 }
 
 func parentReference(r ir.ParentRef) gatewayv1.ParentReference {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,8 +138,17 @@ func TestAncestorsAreLimited(t *testing.T) {
 	if len(status.Ancestors) != maxAncestors || !cmp.Equal(status.Ancestors[:10], existing) {
 		t.Errorf("got %d ancestors, want %d, beginning with the other controller's: %+v", len(status.Ancestors), maxAncestors, status.Ancestors)
 	}
+	for _, a := range status.Ancestors[10:] {
+		if message := a.Conditions[0].Message; !strings.Contains(message, "no room for 4 more") {
+			t.Errorf("%s does not say that others are left out: %q", a.AncestorRef.Name, message)
+		}
+	}
 	if _, again := m.policy(status, wanted); again {
 		t.Error("a full list is written again")
+	}
+	status.Ancestors = append(existing, existing[:7]...)
+	if _, changed := m.policy(status, wanted); changed {
+		t.Error("a list that others have filled is written")
 	}
 }
 

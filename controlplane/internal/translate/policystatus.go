@@ -57,23 +57,43 @@ func (t *translation) ancestors(targets []policyTarget, conditions func(on []pol
 		gateways = append(gateways, gateway)
 	}
 	slices.SortFunc(gateways, ir.Name.Compare)
-	var ancestors []ir.AncestorStatus
+	var using, own []ir.AncestorStatus
 	for _, gateway := range gateways {
-		ancestors = append(ancestors, ir.AncestorStatus{
+		using = append(using, ir.AncestorStatus{
 			Ancestor: gatewayAncestor(gateway), Conditions: conditions(byGateway[gateway], false),
 		})
 	}
-	own := missing
 	if len(gateways) == 0 {
-		own = targets
+		missing = targets
 	}
-	for _, target := range own {
-		ancestors = append(ancestors, ir.AncestorStatus{
+	for _, target := range missing {
+		own = append(own, ir.AncestorStatus{
 			Ancestor:   targetAncestor(target.ref, target.section),
 			Conditions: conditions([]policyTarget{target}, target.missing == nil),
 		})
 	}
-	return ancestors[:min(len(ancestors), maxAncestors)]
+	return limited(using, own)
+}
+
+// limited keeps as many ancestors as the API takes, and says so where those
+// are not all: the first Gateways by name, and targets that are missing, which
+// need an answer the most, in up to half of the places.
+func limited(using, own []ir.AncestorStatus) []ir.AncestorStatus {
+	all := len(using) + len(own)
+	if all <= maxAncestors {
+		return append(using, own...)
+	}
+	ownPlaces := min(len(own), max(maxAncestors-len(using), maxAncestors/2))
+	kept := slices.Concat(using[:min(len(using), maxAncestors-ownPlaces)], own[:ownPlaces])
+	for _, ancestor := range kept {
+		for i, c := range ancestor.Conditions {
+			if c.Type == conditionAccepted {
+				note := fmt.Sprintf("a status has room for %d of the %d Gateways and missing targets of the policy", maxAncestors, all)
+				ancestor.Conditions[i].Message = bounded(c.Message + "; " + note)
+			}
+		}
+	}
+	return kept
 }
 
 // backendTLSPolicyStatus is the status of a BackendTLSPolicy.

@@ -188,8 +188,20 @@ func TestAncestorsAreBounded(t *testing.T) {
 	}
 	result := Translate(newSnapshot(t, append(objects, extra...)), testOptions())
 	for _, status := range result.Statuses {
-		if status.Kind == kindBackendTLSPolicy && len(status.Ancestors) != maxAncestors {
+		if status.Kind != kindBackendTLSPolicy {
+			continue
+		}
+		if len(status.Ancestors) != maxAncestors {
 			t.Errorf("got %d ancestors, want %d", len(status.Ancestors), maxAncestors)
+		}
+		for i, a := range status.Ancestors {
+			want := "http"
+			if i > 0 {
+				want = fmt.Sprintf("http-%02d", i-1)
+			}
+			if a.Ancestor.Name != want || !strings.Contains(a.Conditions[0].Message, "room for 16 of the 21") {
+				t.Errorf("ancestor %d is %s: %s", i, a.Ancestor.Name, a.Conditions[0].Message)
+			}
 		}
 	}
 	for _, g := range result.Gateways {
