@@ -142,7 +142,9 @@ func (r *replicas) follower(t *testing.T) {
 	}
 	r.first.waitMetric(t, proxiesOfOne, 1)
 	r.flaps = r.watch(outer)
-	r.traffic.start(outer, r.port, "one.all.example")
+	r.traffic.start(outer, func(int64) (int, string, error) {
+		return get(outer, fmt.Sprintf("http://127.0.0.1:%d/", r.port), "one.all.example")
+	})
 }
 
 func (r *replicas) rejection(t *testing.T) {
@@ -249,18 +251,17 @@ type load struct {
 	failed map[string]int
 }
 
-func (l *load) start(t *testing.T, port uint16, host string) {
+// start asks again and again; ask is told how many requests came before.
+func (l *load) start(t *testing.T, ask func(before int64) (code int, body string, err error)) {
 	t.Helper()
 	stopped := make(chan struct{})
 	l.cancel = sync.OnceFunc(func() { close(stopped) })
-	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	for range 4 {
 		l.ended.Go(func() {
 			tick := time.NewTicker(5 * time.Millisecond)
 			defer tick.Stop()
 			for {
-				code, body, err := get(t, url, host)
-				l.sent.Add(1)
+				code, body, err := ask(l.sent.Add(1) - 1)
 				if err != nil || code != http.StatusOK {
 					l.mu.Lock()
 					l.failed[fmt.Sprintf("%d %q %v", code, body, err)]++
