@@ -117,6 +117,9 @@ func (t *translation) staticCluster(object *v1alpha1.Backend) (*ir.Cluster, *pro
 	if spec.Static == nil || len(spec.Static.Hosts) == 0 {
 		return nil, problemf(v1alpha1.BackendReasonInvalid, "spec.static.hosts: at least one host is required")
 	}
+	if protocol := deref(spec.Static.AppProtocol, ""); !knownProtocol(protocol) {
+		return nil, problemf(v1alpha1.BackendReasonInvalid, "spec.static.appProtocol: %q is unknown: use http2, grpc, grpc-web, kubernetes.io/h2c or kubernetes.io/ws", protocol)
+	}
 	cluster := &ir.Cluster{
 		StatName:  contract.BackendStatName(object.Namespace, object.Name),
 		Discovery: ir.DiscoverStatic,
@@ -140,6 +143,17 @@ func (t *translation) staticCluster(object *v1alpha1.Backend) (*ir.Cluster, *pro
 	}
 	cluster.Endpoints = sortedEndpoints(cluster.Endpoints)
 	return cluster, joinProblems(problems)
+}
+
+// knownProtocol tells whether a Backend may have an application protocol; none
+// is HTTP/1.1.
+func knownProtocol(protocol v1alpha1.AppProtocol) bool {
+	switch protocol {
+	case "", v1alpha1.AppProtocolHTTP2, v1alpha1.AppProtocolGRPC, v1alpha1.AppProtocolGRPCWeb,
+		v1alpha1.AppProtocolKubernetesH2, v1alpha1.AppProtocolKubernetesWS:
+		return true
+	}
+	return false
 }
 
 // backendStatuses are the statuses of all Backends, whether used or not.
