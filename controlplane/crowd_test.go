@@ -190,6 +190,7 @@ func (w *crowd) answers(t *testing.T, name string, code int) {
 
 // startTraffic asks for a sample of the crowd until the end of the test.
 func (w *crowd) startTraffic(t *testing.T) {
+	t.Helper()
 	const sample = 25
 	path := func(before int64) string { return fmt.Sprintf("/p%d", before%sample*int64(w.size/sample)) }
 	w.plain.start(t, func(before int64) (int, string, error) {

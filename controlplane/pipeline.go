@@ -60,6 +60,7 @@ type pipeline struct {
 	held      map[ir.Name][]string
 	heldSince map[ir.Name]time.Time
 	expiry    expiries
+	memo      translate.Memo
 }
 
 // proxies are reached through an xds.Server.
@@ -171,7 +172,7 @@ func (p *pipeline) look() time.Duration {
 func (p *pipeline) translate(ctx context.Context) {
 	p.watchdog.work(p.options.Clock.Now())
 	began := p.options.Clock.Now()
-	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, began)
+	result, err := safeTranslate(p.last.Snapshot, p.options.Translation, began, &p.memo)
 	p.metrics.Translated(p.options.Clock.Since(began), err)
 	if err != nil {
 		p.options.Log.Error(err, "defect in the translation, proxies keep what they have")
@@ -193,7 +194,7 @@ func (p *pipeline) translate(ctx context.Context) {
 }
 
 // safeTranslate turns a panic into an error: see the package comment.
-func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time) (result *ir.Result, err error) {
+func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time, memo *translate.Memo) (result *ir.Result, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("translation panicked: %v\n%s", cause, debug.Stack())
@@ -202,7 +203,7 @@ func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time) (r
 	return translate.Translate(s, translate.Options{
 		ControllerName: o.ControllerName, Now: now,
 		SystemCAFile: o.SystemCAFile, AllowLoopback: o.AllowLoopbackBackends,
-		Deploy: o.Deploy, FileFolders: o.FileFolders,
+		Deploy: o.Deploy, FileFolders: o.FileFolders, Memo: memo,
 	}), nil
 }
 

@@ -22,7 +22,7 @@ import (
 func TestAPanicOfTheTranslationIsAnError(t *testing.T) {
 	t.Parallel()
 	broken := &snapshot.Snapshot{Gateways: []*gatewayv1.Gateway{nil}}
-	_, err := safeTranslate(broken, TranslationOptions{}, time.Now())
+	_, err := safeTranslate(broken, TranslationOptions{}, time.Now(), nil)
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}

@@ -44,7 +44,7 @@ func Translate(objects []client.Object, o TranslationOptions, now time.Time) (*T
 	if err != nil {
 		return nil, fmt.Errorf("translate: %w", err)
 	}
-	result, err := safeTranslate(s, o, now)
+	result, err := safeTranslate(s, o, now, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -41,8 +41,10 @@ func (t *translation) keyPair(secret *corev1.Secret) (*ir.Secret, error) {
 	if known, ok := t.keyPairs[name]; ok {
 		return known.secret, known.err
 	}
-	var parsed parsedKeyPair
-	parsed.secret, parsed.unfit, parsed.err = parseKeyPair(secret)
+	parsed := remembered(t.options.Memo, "key pair", func() (p parsedKeyPair) {
+		p.secret, p.unfit, p.err = parseKeyPair(secret)
+		return p
+	}, []byte(name.String()), secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	t.keyPairs[name] = parsed
 	return parsed.secret, parsed.err
 }

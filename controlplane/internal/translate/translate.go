@@ -35,6 +35,8 @@ type Options struct {
 	// Deploy: the controller deploys the proxies. Without it, parameters are
 	// refused, and Result.Deployments is empty.
 	Deploy bool
+	// Memo is that of the translation before; nil where there is none.
+	Memo *Memo
 	// FileFolders are the folders of the proxy to which a
 	// BackendConfigPolicy's tls.files may point. Nil is every folder.
 	FileFolders []string
@@ -43,6 +45,7 @@ type Options struct {
 // Translate makes the configuration of all Gateways of the controller and the
 // status of all objects that it serves.
 func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
+	o.Memo.begin()
 	t := newTranslation(s, o)
 	for _, object := range s.Gateways {
 		if t.objects.classes[string(object.Spec.GatewayClassName)] != nil {

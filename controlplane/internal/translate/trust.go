@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -56,11 +57,14 @@ func (t *translation) readBundle(s source) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := bundle.Parse(pem)
-	if err != nil {
-		return nil, fmt.Errorf("%s key %s: %w", s, contract.CAKey, err)
+	parsed := remembered(t.options.Memo, "bundle", func() parsedBundle {
+		read, err := bundle.Parse(pem)
+		return parsedBundle{read, err}
+	}, pem)
+	if parsed.err != nil {
+		return nil, fmt.Errorf("%s key %s: %w", s, contract.CAKey, parsed.err)
 	}
-	return parsed, nil
+	return parsed.bundle, nil
 }
 
 func (t *translation) caData(s source) ([]byte, error) {
@@ -98,6 +102,7 @@ var errExpired = errors.New("all CA certificates have expired")
 func (t *translation) trustBundle(namespace string, sources []source) (*ir.Secret, []error) {
 	var errs []error
 	var good []*bundle.Bundle
+	var texts [][]byte
 	for _, s := range sources {
 		parsed, err := t.bundleOf(s)
 		if err != nil {
@@ -105,6 +110,8 @@ func (t *translation) trustBundle(namespace string, sources []source) (*ir.Secre
 			continue
 		}
 		good = append(good, parsed)
+		text, _ := t.caData(s) // It has been read: there is no error.
+		texts = append(texts, text)
 	}
 	if len(good) == 0 {
 		return nil, errs
@@ -117,9 +124,34 @@ func (t *translation) trustBundle(namespace string, sources []source) (*ir.Secre
 	if known, ok := t.secrets[name]; ok {
 		return known, errs
 	}
-	secret := &ir.Secret{Name: name, Kind: ir.SecretTrustBundle, Certificates: joined.ValidFirst(t.options.Now).PEM()}
+	secret := &ir.Secret{Name: name, Kind: ir.SecretTrustBundle, Certificates: t.encoded(joined, texts)}
 	t.secrets[name] = secret
 	return secret, errs
+}
+
+// encodedBundle is what ValidFirst and PEM make of a bundle between two times.
+type encodedBundle struct {
+	pem         []byte
+	from, until time.Time
+}
+
+// encoded is a bundle as Envoy gets it, which texts were joined to.
+func (t *translation) encoded(joined *bundle.Bundle, texts [][]byte) []byte {
+	now := t.options.Now
+	known := remembered(t.options.Memo, "encoded", func() *encodedBundle { return &encodedBundle{} }, texts...)
+	if known.pem != nil && !now.Before(known.from) && now.Before(known.until) {
+		return known.pem
+	}
+	*known = encodedBundle{pem: joined.ValidFirst(now).PEM(), from: now, until: now.AddDate(1, 0, 0)}
+	for _, c := range joined.Certificates {
+		// A certificate is valid at its bounds, to the second.
+		for _, bound := range []time.Time{c.NotBefore, c.NotAfter.Add(time.Nanosecond)} {
+			if bound.After(now) && bound.Before(known.until) {
+				known.until = bound
+			}
+		}
+	}
+	return known.pem
 }
 
 func (t *translation) expiredError(sources []source, b *bundle.Bundle) error {
