@@ -23,7 +23,7 @@ func retry(spec *gatewayv1.HTTPRouteRetry) (*ir.Retry, error) {
 	if attempts < 1 || int64(attempts) > math.MaxInt32 {
 		return nil, fmt.Errorf("attempts: %d is not a positive number of 32 bits", attempts)
 	}
-	r := &ir.Retry{Attempts: uint32(attempts)} //nolint:gosec // It was just checked.
+	r := &ir.Retry{Attempts: uint32(attempts)}
 	for i, code := range spec.Codes {
 		if code < 400 || code > 599 {
 			return nil, fmt.Errorf("codes[%d]: %d is not between 400 and 599", i, code)
