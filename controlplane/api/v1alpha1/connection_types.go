@@ -5,7 +5,8 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.jitter) || !has(self.refreshRate) || duration(self.jitter) <= duration(self.refreshRate)",message="jitter must not be longer than refreshRate"
 type DNS struct {
 	// RefreshRate is how often names are resolved again (Envoy:
-	// dns_refresh_rate). At least 1ms. Default: Envoy's, 5s.
+	// dns_refresh_rate). More than 1ms, which Envoy does not take. Default:
+	// Envoy's, 5s, or the time to live of the records where that is longer.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="refreshRate must be at least 1ms"
 	RefreshRate *Duration `json:"refreshRate,omitempty"`
@@ -25,20 +26,22 @@ type DNS struct {
 // upstream_connection_options.tcp_keepalive).
 type TCPKeepalive struct {
 	// KeepAliveProbes is how many probes may stay unanswered before the
-	// connection is closed (Envoy: keepalive_probes). Default: the system's.
+	// connection is closed (Envoy: keepalive_probes); 0 turns keepalive off. At
+	// most 127, as Linux has it. Default: the system's.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647
 	KeepAliveProbes *int32 `json:"keepAliveProbes,omitempty"`
 
 	// KeepAliveTime is how long a connection is idle before the first probe
-	// (Envoy: keepalive_time, whole seconds; fractions are cut). At least 1s.
+	// (Envoy: keepalive_time, whole seconds; fractions are cut). At least 1s, at
+	// most 32767s.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="keepAliveTime must be at least 1s"
 	KeepAliveTime *Duration `json:"keepAliveTime,omitempty"`
 
 	// KeepAliveInterval is the time between probes (Envoy: keepalive_interval,
-	// whole seconds; fractions are cut). At least 1s.
+	// whole seconds; fractions are cut). At least 1s, at most 32767s.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="keepAliveInterval must be at least 1s"
 	KeepAliveInterval *Duration `json:"keepAliveInterval,omitempty"`

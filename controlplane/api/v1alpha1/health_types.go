@@ -4,7 +4,8 @@ package v1alpha1
 //
 // +kubebuilder:validation:ExactlyOneOf=http;grpc;tcp
 type HealthCheck struct {
-	// Timeout is how long a probe waits for its answer (Envoy: timeout).
+	// Timeout is how long a probe waits for its answer (Envoy: timeout). Above
+	// 0s and at most 10s: a proxy that starts waits for the first answers.
 	// +required
 	Timeout Duration `json:"timeout"`
 
@@ -41,7 +42,8 @@ type HealthCheck struct {
 
 // HTTPHealthCheck is a probe by HTTP (Envoy: http_health_check).
 type HTTPHealthCheck struct {
-	// Host is the Host header (Envoy: host). Default: the cluster's name.
+	// Host is the Host header (Envoy: host). Default: the SNI of the target's
+	// TLS; else NAME.NAMESPACE.svc for a Service, each host's own for a Backend.
 	// +optional
 	Host *string `json:"host,omitempty"`
 
@@ -62,8 +64,8 @@ type GRPCHealthCheck struct {
 	// +optional
 	ServiceName *string `json:"serviceName,omitempty"`
 
-	// Authority is the :authority header (Envoy: authority). Default: the
-	// cluster's name.
+	// Authority is the :authority header (Envoy: authority). Default: as for
+	// http.host.
 	// +optional
 	Authority *string `json:"authority,omitempty"`
 }

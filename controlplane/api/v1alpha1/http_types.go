@@ -16,7 +16,7 @@ type CommonHTTPProtocolOptions struct {
 	// +optional
 	MaxConnectionDuration *Duration `json:"maxConnectionDuration,omitempty"`
 
-	// MaxHeadersCount is how many headers a response may have (Envoy:
+	// MaxHeadersCount is how many headers a response may have, 1 or more (Envoy:
 	// max_headers_count). Default: Envoy's, 100.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -47,7 +47,8 @@ type HTTP1ProtocolOptions struct {
 
 	// PreserveHTTP1HeaderCase sends header names in the case in which they
 	// came, rather than in lower case (Envoy: header_key_format, with the
-	// preserve_case formatter).
+	// preserve_case formatter). Request headers then keep it for all HTTP/1.1
+	// targets of the Gateway.
 	// +optional
 	PreserveHTTP1HeaderCase *bool `json:"preserveHttp1HeaderCase,omitempty"`
 

@@ -51,7 +51,8 @@ type LoadBalancer struct {
 	LocalityType *LocalityType `json:"localityType,omitempty"`
 
 	// ZoneAware prefers endpoints in the proxy's own zone. Excludes
-	// localityType, ringHash and maglev.
+	// localityType, ringHash and maglev. The proxies of this controller do not
+	// know their zone, so that it has no effect yet.
 	// +optional
 	ZoneAware *ZoneAware `json:"zoneAware,omitempty"`
 
@@ -69,7 +70,8 @@ const LocalityTypeWeightedLB LocalityType = "WeightedLb"
 // LeastRequest compares endpoints that are drawn at random (Envoy:
 // LeastRequest).
 type LeastRequest struct {
-	// ChoiceCount is how many endpoints are compared (Envoy: choice_count).
+	// ChoiceCount is how many endpoints are compared, 2 or more (Envoy:
+	// choice_count).
 	// +optional
 	// +kubebuilder:default=2
 	// +kubebuilder:validation:Minimum=0
@@ -113,15 +115,15 @@ type SlowStart struct {
 
 // RingHash chooses on a ring of hashes (Envoy: RingHash).
 type RingHash struct {
-	// MinimumRingSize is the least number of entries (Envoy:
-	// minimum_ring_size).
+	// MinimumRingSize is the least number of entries, from 1 to 8388608 (Envoy:
+	// minimum_ring_size). Default: Envoy's, 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
 	MinimumRingSize *int64 `json:"minimumRingSize,omitempty"`
 
-	// MaximumRingSize is the greatest number of entries (Envoy:
-	// maximum_ring_size).
+	// MaximumRingSize is the greatest number of entries, from 1 to 8388608
+	// (Envoy: maximum_ring_size). Default: Envoy's, 8388608.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991
