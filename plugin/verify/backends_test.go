@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -11,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -174,4 +176,42 @@ func requireClient(roots ...*x509.Certificate) func(*tls.Config) {
 			c.ClientCAs.AddCert(root)
 		}
 	}
+}
+
+// behindProxyHeader is a port where connections begin with a PROXY header of
+// version 1, which is taken off before the rest goes to the backend.
+func behindProxyHeader(t *testing.T, backend int32) int32 {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	target := fmt.Sprintf("127.0.0.1:%d", backend)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go passOn(conn, target)
+		}
+	}()
+	return int32(listener.Addr().(*net.TCPAddr).Port) //nolint:gosec // It is a port.
+}
+
+// passOn closes a connection that begins with anything else.
+func passOn(conn net.Conn, target string) {
+	defer func() { _ = conn.Close() }()
+	reader := bufio.NewReader(conn)
+	if header, err := reader.ReadString('\n'); err != nil || !strings.HasPrefix(header, "PROXY TCP4 ") {
+		return
+	}
+	inner, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = inner.Close() }()
+	go func() { _, _ = io.Copy(inner, reader) }()
+	_, _ = io.Copy(conn, inner)
 }

@@ -50,6 +50,7 @@ func policyScenarios(t *testing.T, a *authority) []*scenario {
 				t.Errorf("the overridden policy is not told: %+v", results)
 			}
 		}},
+		{name: "proxied", proxied: true, port: behindProxyHeader(t, good(t, a, "proxied")), want: diagnose.Verified},
 		{name: "static-backend", backend: true, port: good(t, a, "static-backend"), want: diagnose.Verified, change: toBackend},
 		{name: "static-wrong-name", backend: true, port: good(t, a, "other"), want: diagnose.HostnameMismatch, change: toBackend},
 		{name: "by-policy", port: good(t, a, "by-policy"), want: diagnose.Verified, options: func(o *Options) {

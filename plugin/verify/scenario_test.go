@@ -28,6 +28,8 @@ type scenario struct {
 	live func(context object)
 	// plain: Envoy's cluster has no TLS. noCluster: Envoy has no such cluster.
 	plain, noCluster, http2 bool
+	// proxied: a PROXY header comes before the TLS.
+	proxied bool
 	// change changes the objects before they are written.
 	change func(o *objects)
 	// options change the command line.
@@ -85,6 +87,13 @@ func (s *scenario) cluster() object {
 		s.live(context)
 	}
 	c["transport_socket"] = object{"name": "envoy.transport_sockets.tls", "typed_config": context}
+	if s.proxied {
+		c["transport_socket"] = object{"name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": object{
+			"@type":            "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+			"config":           object{"version": "V1"},
+			"transport_socket": c["transport_socket"],
+		}}
+	}
 	return c
 }
 
