@@ -27,8 +27,10 @@ type liveGateway struct {
 	request probe.Request
 	// route is the one that leads to the backend.
 	route *scaffold.Route
-	// baseline is what had been counted before the settings were live.
-	baseline counts
+	// baseline is what each of admins had counted before the settings were
+	// live, and generation the policy's of that time.
+	baseline   []counts
+	generation int64
 	// connected counts, by the name of a cluster, the connections that it had
 	// opened by then.
 	connected map[string]uint64
@@ -53,7 +55,7 @@ func (r *run) watchGateway(ctx context.Context, route *scaffold.Route) (*liveGat
 	if client.IgnoreNotFound(err) != nil {
 		return nil, r.clients.Explain(fmt.Errorf("get the policy: %w", err))
 	}
-	live.baseline.generation = policy.GetGeneration()
+	live.generation = policy.GetGeneration()
 	return live, nil
 }
 
@@ -122,7 +124,6 @@ func (l *liveGateway) close() {
 // and made again at once, such an answer will do too if Envoy has no other
 // settings for the backend.
 func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) (reused bool, err error) {
-	before := l.baseline
 	what := fmt.Sprintf("a TLS handshake of gateway %s with %s", l.name, l.run.spec.Target)
 	width, left := 1, maxBurst
 	err = l.poll(ctx, what, func(ctx context.Context) (bool, string, error) {
@@ -132,12 +133,13 @@ func (l *liveGateway) awaitHandshake(ctx context.Context, generation int64) (reu
 		if err != nil {
 			return false, "", err
 		}
-		if now.handshakes > before.handshakes {
+		risen := l.risen(now)
+		if risen.handshakes > 0 {
 			fresh, err := l.connectedAnew(ctx)
 			return fresh, l.seen(answers[0]), err
 		}
-		reused = now.handshakes > 0 && now.requests > before.requests
-		if reused && generation != before.generation {
+		reused = risen.requests > 0
+		if reused && generation != l.generation {
 			if reused = left <= 0 && answered(answers[0]); reused {
 				reused, err = l.aloneLive(ctx)
 			}
@@ -168,24 +170,38 @@ func (l *liveGateway) seen(answer probe.Response) string {
 	return fmt.Sprintf("%s answered %d", l.dialer.Address, answer.Status)
 }
 
-// counts are what Envoy has counted for the backend, and which generation of
-// the policy it was for.
-type counts struct {
-	handshakes, requests uint64
-	generation           int64
-}
+// counts are what an Envoy has counted for the backend.
+type counts struct{ handshakes, requests uint64 }
 
-func (l *liveGateway) count(ctx context.Context) (counts, error) {
-	var sum counts
+// count asks each of admins.
+func (l *liveGateway) count(ctx context.Context) ([]counts, error) {
+	var all []counts
 	for _, admin := range l.admins {
 		stats, err := admin.Stats(ctx, l.run.backend.statName)
 		if err != nil {
-			return counts{}, fail.Unreachable("the statistics of gateway %s cannot be read: %w", l.name, err)
+			return nil, fail.Unreachable("the statistics of gateway %s cannot be read: %w", l.name, err)
 		}
-		sum.handshakes += stats["ssl.handshake"]
-		sum.requests += stats["upstream_rq_total"]
+		all = append(all, counts{handshakes: stats["ssl.handshake"], requests: stats["upstream_rq_total"]})
 	}
-	return sum, nil
+	return all, nil
+}
+
+// risen is by how much now is more than the baseline. Envoy forgets what it
+// counted when it removes a cluster, and counts from zero for one that comes
+// again: a counter that went down moves the baseline. Requests count only where
+// there was a handshake at all.
+func (l *liveGateway) risen(now []counts) counts {
+	var sum counts
+	for i, n := range now {
+		if n.handshakes < l.baseline[i].handshakes || n.requests < l.baseline[i].requests {
+			l.baseline[i] = counts{}
+		}
+		sum.handshakes += n.handshakes - l.baseline[i].handshakes
+		if n.handshakes > 0 {
+			sum.requests += n.requests - l.baseline[i].requests
+		}
+	}
+	return sum
 }
 
 // poll asks until it is so. When ctx ends first, the error says what was

@@ -126,7 +126,7 @@ func (f *fakeEnvoy) watch(t *testing.T, minTLS string, generation int64) *liveGa
 	if live.baseline, err = live.count(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	live.baseline.generation = generation
+	live.generation = generation
 	if live.connected, err = live.connections(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +182,23 @@ func TestPolicyMadeAgainAtOnce(t *testing.T) {
 	defer cancel()
 	if reused, err = live.awaitHandshake(ctx, 1); err == nil {
 		t.Errorf("an answer of either cluster will do: reused %v", reused)
+	}
+}
+
+// TestClusterThatCameAgain: the cluster that was counted before is removed
+// after that, and the same one comes again, which counts from zero.
+func TestClusterThatCameAgain(t *testing.T) {
+	t.Parallel()
+	f := &fakeEnvoy{clusters: []*fakeCluster{{"stat~a", "TLSv1_2", 500}}, handshakes: 500, requests: 9000}
+	live := f.watch(t, "", 0)
+	f.clusters[0].open, f.handshakes, f.requests = 0, 0, 0
+	if err := live.awaitCluster(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if reused, err := live.awaitHandshake(ctx, 1); err != nil || reused {
+		t.Errorf("reused %v, error %v, %d handshakes", reused, err, f.handshakes)
 	}
 }
 

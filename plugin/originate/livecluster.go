@@ -18,13 +18,15 @@ func (l *liveGateway) awaitCluster(ctx context.Context) error {
 	for _, admin := range l.admins {
 		what := fmt.Sprintf("cluster %s with TLS as applied in the Envoy of gateway %s (%s)", l.run.backend.statName, l.name, admin.Name)
 		err := l.poll(ctx, what, func(ctx context.Context) (bool, string, error) {
-			sum, err := l.count(ctx)
+			now, err := l.count(ctx)
 			if err != nil {
 				return false, "", err
 			}
 			live, seen, err := l.clusterLive(ctx, admin)
 			if err == nil && !live {
-				l.baseline.handshakes = sum.handshakes
+				for i := range now {
+					l.baseline[i].handshakes = now[i].handshakes
+				}
 			}
 			return live, seen, err
 		})
@@ -195,6 +197,9 @@ func (l *liveGateway) connectedAnew(ctx context.Context) (bool, error) {
 			var sum uint64
 			for _, endpoint := range endpoints {
 				sum += endpoint.Connections
+			}
+			if sum < l.connected[cluster.Name] {
+				l.connected[cluster.Name] = 0 // It was removed, and came again.
 			}
 			if sum > l.connected[cluster.Name] {
 				return true, nil
