@@ -139,3 +139,29 @@ func TestManyRetries(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// TestClientsDoNotSteer: retries and time limits are the route's, whatever a
+// client says in Envoy's own headers, and from wherever it comes.
+func TestClientsDoNotSteer(t *testing.T) {
+	t.Parallel()
+	backend := record(t, "backend", func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.URL.Path == "/slow" {
+			<-time.After(100 * time.Millisecond)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	s := serve(t, []*ir.Cluster{backend.cluster}, nil, sending("/", backend.cluster))
+	steer := []string{
+		"X-Envoy-Retry-On", "5xx", "X-Envoy-Max-Retries", "3", "X-Envoy-Upstream-Rq-Timeout-Ms", "10", "X-Envoy-Internal", "true",
+	}
+	for i, headers := range [][]string{steer, append(steer, "X-Forwarded-For", "10.0.0.1")} {
+		s.ask(t, http.MethodGet, "/failing", "", headers...)
+		if attempts := backend.requests("/failing"); len(attempts) != i+1 {
+			t.Errorf("%d attempts", len(attempts)-i)
+		}
+		if got := s.ask(t, http.MethodGet, "/slow", "", headers...); got.status != http.StatusOK {
+			t.Errorf("status %d", got.status)
+		}
+	}
+}
