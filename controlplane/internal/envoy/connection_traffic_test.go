@@ -284,7 +284,7 @@ func fullPort(t *testing.T) uint16 {
 			t.Cleanup(func() { _ = conn.Close() })
 		}
 	}
-	return uint16(port) //nolint:gosec // It is a port.
+	return uint16(port)
 }
 
 // TestKeepaliveLimits shows why there are some: above them Linux refuses, and

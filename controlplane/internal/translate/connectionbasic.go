@@ -59,8 +59,8 @@ func (s *settings) jitterFits(d *v1alpha1.DNS) bool {
 
 // Linux takes no more of these for a socket, and Envoy would fail to connect.
 const (
-	maxKeepaliveProbes  = 127
-	maxKeepaliveSeconds = 32767 * time.Second
+	maxKeepaliveProbes = 127
+	maxKeepaliveTime   = 32767 * time.Second
 )
 
 func (s *settings) keepalive(k *v1alpha1.TCPKeepalive) {
@@ -68,7 +68,7 @@ func (s *settings) keepalive(k *v1alpha1.TCPKeepalive) {
 		return
 	}
 	keepalive := func(c *ir.Cluster) *ir.Keepalive { return ensure(&connectionOf(c).Keepalive) }
-	seconds := span{least: time.Second, most: maxKeepaliveSeconds}
+	seconds := span{least: time.Second, most: maxKeepaliveTime}
 	whole := func(d *time.Duration) *time.Duration {
 		cut := d.Truncate(time.Second)
 		return &cut

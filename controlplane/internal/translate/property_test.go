@@ -191,22 +191,28 @@ func TestAncestorsAreBounded(t *testing.T) {
 		if status.Kind != kindBackendTLSPolicy {
 			continue
 		}
-		if len(status.Ancestors) != maxAncestors {
-			t.Errorf("got %d ancestors, want %d", len(status.Ancestors), maxAncestors)
-		}
-		for i, a := range status.Ancestors {
-			want := "http"
-			if i > 0 {
-				want = fmt.Sprintf("http-%02d", i-1)
-			}
-			if a.Ancestor.Name != want || !strings.Contains(a.Conditions[0].Message, "room for 16 of the 21") {
-				t.Errorf("ancestor %d is %s: %s", i, a.Ancestor.Name, a.Conditions[0].Message)
-			}
-		}
+		checkFirstAncestors(t, status.Ancestors)
 	}
 	for _, g := range result.Gateways {
 		if len(g.Clusters) != 1 || g.Clusters[0] != result.Gateways[0].Clusters[0] || g.Secrets[0] != result.Gateways[0].Secrets[0] {
 			t.Errorf("Gateway %s does not share the cluster and the secret", g.Name)
+		}
+	}
+}
+
+// checkFirstAncestors expects the first by name, and that they say so.
+func checkFirstAncestors(t *testing.T, ancestors []ir.AncestorStatus) {
+	t.Helper()
+	if len(ancestors) != maxAncestors {
+		t.Errorf("got %d ancestors, want %d", len(ancestors), maxAncestors)
+	}
+	for i, a := range ancestors {
+		want := "http"
+		if i > 0 {
+			want = fmt.Sprintf("http-%02d", i-1)
+		}
+		if a.Ancestor.Name != want || !strings.Contains(a.Conditions[0].Message, "room for 16 of the 21") {
+			t.Errorf("ancestor %d is %s: %s", i, a.Ancestor.Name, a.Conditions[0].Message)
 		}
 	}
 }
