@@ -103,6 +103,7 @@ func TestBackendTLS(t *testing.T) {
 	t.Run("a reference comes and goes", b.flips)
 	t.Run("seventeen Gateways", b.seventeen)
 	t.Run("others' ancestors", b.othersAncestors)
+	t.Run("a port that is taken", b.occupied)
 }
 
 // policy makes a BackendTLSPolicy of a Backend of the same name.
@@ -112,7 +113,8 @@ func (b *beyond) policy(t *testing.T, namespace, name, validation, options strin
 	b.apply(t, tlsPolicyManifest, namespace, name, targets, validation, options)
 }
 
-// routed makes a Backend and the route to it.
+// routed makes a Backend and the route to it. Without a policy made before, the
+// first requests are in plaintext.
 func (b *beyond) routed(t *testing.T, namespace, name string) {
 	t.Helper()
 	b.apply(t, backendManifest, namespace, name, b.backend.Port)
@@ -140,14 +142,14 @@ func (b *beyond) severalReferences(t *testing.T) {
 	b.apply(t, namespaceManifest, "several")
 	b.apply(t, bundleManifest, "several", "first", string(b.otherTrust.PEM))
 	b.apply(t, secretManifest, "several", "trust", string(b.otherTrust.PEM)+string(b.trust.PEM))
-	b.routed(t, "several", "all")
 	b.policy(t, "several", "all", fmt.Sprintf(refs, "first"), "{}")
+	b.routed(t, "several", "all")
 	expect(t, b.port, "all.several.example", http.StatusOK)
 	b.accepted(t, "several", "all")
 
 	// A reference to nothing is said, and the others serve.
-	b.routed(t, "several", "some")
 	b.policy(t, "several", "some", fmt.Sprintf(refs, "missing"), "{}")
+	b.routed(t, "several", "some")
 	expect(t, b.port, "some.several.example", http.StatusOK)
 	b.tlsPolicy(t, "several", "some", func(generation int64, conditions []metav1.Condition) error {
 		if err := says(conditions, "ResolvedRefs", metav1.ConditionFalse, "InvalidCACertificateRef", "several/missing"); err != nil {
@@ -164,8 +166,8 @@ func (b *beyond) severalReferences(t *testing.T) {
 func (b *beyond) secretAlone(t *testing.T) {
 	b.apply(t, namespaceManifest, "secret")
 	b.apply(t, secretManifest, "secret", "trust", string(b.trust.PEM))
-	b.routed(t, "secret", "one")
 	b.policy(t, "secret", "one", `{hostname: example.com, caCertificateRefs: [{group: "", kind: Secret, name: trust}]}`, "{}")
+	b.routed(t, "secret", "one")
 	expect(t, b.port, "one.secret.example", http.StatusOK)
 	b.accepted(t, "secret", "one")
 }
@@ -264,8 +266,8 @@ func (b *beyond) expired(t *testing.T) {
 	old := envoytest.NewExpiredCA(t, "old backends")
 	const validation = `{hostname: example.com, caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}`
 	b.apply(t, bundleManifest, "expired", "ca", string(old.PEM))
-	b.routed(t, "expired", "one")
 	b.policy(t, "expired", "one", validation, "{}")
+	b.routed(t, "expired", "one")
 	b.tlsPolicy(t, "expired", "one", func(_ int64, conditions []metav1.Condition) error {
 		return says(conditions, "Accepted", metav1.ConditionFalse, "ExpiredCertificate", "expired/ca")
 	})
@@ -346,8 +348,8 @@ func (b *beyond) impossiblePorts(t *testing.T) {
 // takes until traffic and status follow.
 func (b *beyond) flips(t *testing.T) {
 	b.namespace(t, "flips")
-	b.routed(t, "flips", "one")
 	b.policy(t, "flips", "one", `{hostname: example.com, caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}`, "{}")
+	b.routed(t, "flips", "one")
 	expect(t, b.port, "one.flips.example", http.StatusOK)
 	b.accepted(t, "flips", "one")
 	broken := func(part string) func(int64, []metav1.Condition) error {

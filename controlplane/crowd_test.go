@@ -96,7 +96,6 @@ func TestOneBadObjectHarmsNobody(t *testing.T) {
 	}
 	w.backend = envoytest.StartBackend(t, "backend", w.trust.Issue(t, []string{"example.com"}, nil))
 	w.backend.OneEach()
-	w.stop = c.run(t, func(o *controlplane.Options) { w.metrics = "http://" + o.HealthListener.Addr().String() + "/metrics" })
 	c.apply(t, namespaceManifest, "infra")
 	w.pair(t, "good", w.hosts.Issue(t, []string{"good.crowd.example"}, nil))
 	w.pair(t, "bad", w.hosts.Issue(t, []string{"bad.crowd.example"}, nil))
@@ -154,6 +153,7 @@ func (w *crowd) gather(t *testing.T) {
 		t.Fatal(err)
 	}
 	created := time.Now()
+	w.stop = w.run(w.test, func(o *controlplane.Options) { w.metrics = "http://" + o.HealthListener.Addr().String() + "/metrics" })
 	w.envoy = w.cluster.envoy(w.test, "infra", "http")
 	for i := range w.size {
 		w.answers(t, fmt.Sprintf("p%d", i), http.StatusOK)

@@ -46,6 +46,9 @@ type ListenerStatus struct {
 	// SupportedKinds are kinds of group gateway.networking.k8s.io.
 	SupportedKinds []string
 	Conditions     []Condition
+	// Chains name the filter chains that serve the listener, which tell to
+	// whom a rejection is news. They are no part of the status.
+	Chains []string `json:"-"`
 }
 
 // ParentRef repeats a route's parentRef field by field; nil means absent.

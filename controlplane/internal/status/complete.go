@@ -83,6 +83,10 @@ const maxMessage = 1024
 // changes nothing in r.
 func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 	blamed := blame(r, live)
+	gateways := make(map[ir.Name]*ir.Gateway, len(r.Gateways))
+	for _, g := range r.Gateways {
+		gateways[g.Name] = g
+	}
 	deployments := make(map[ir.Name]*ir.Deployment, len(r.Deployments))
 	for _, d := range r.Deployments {
 		deployments[d.Gateway] = d
@@ -93,7 +97,7 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 		object := Object{ObjectStatus: s, KeepRefused: unsure}
 		switch {
 		case s.Kind == gatewayKind && s.Group == gatewayv1.GroupName:
-			object = gateway(s, live[s.Name], deployments[s.Name])
+			object = gateway(s, gateways[s.Name], live[s.Name], deployments[s.Name])
 			if deployments[s.Name] == nil && address != "" {
 				object.Addresses = []string{address}
 			}
@@ -219,8 +223,8 @@ func bounded(message string) string {
 }
 
 // gateway adds Programmed to a Gateway and its listeners, and the addresses of
-// what is deployed for it, nil where nothing is.
-func gateway(s ir.ObjectStatus, live Live, deployed *ir.Deployment) Object {
+// what is deployed for it, nil where nothing is. g is what its proxies run.
+func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deployment) Object {
 	object := Object{ObjectStatus: s}
 	programmed := programmedOf(live)
 	if deployed != nil {
@@ -235,14 +239,11 @@ func gateway(s ir.ObjectStatus, live Live, deployed *ir.Deployment) Object {
 	object.KeepProgrammed = live.Settling && programmed.Reason == reasonPending
 	object.Conditions = append(slices.Clone(s.Conditions), programmed)
 
-	// A cluster that Envoy does not take leaves the listeners as they are.
-	live.Rejections = slices.DeleteFunc(slices.Clone(live.Rejections), func(r Rejection) bool {
-		return r.Part == PartCluster || r.Part == PartRoute
-	})
-	onListeners := programmedOf(live)
 	object.Listeners = slices.Clone(s.Listeners)
 	for i, l := range s.Listeners {
-		programmed := onListeners
+		onListener := live
+		onListener.Rejections = rejectionsOf(g, live.Rejections, l.Chains)
+		programmed := programmedOf(onListener)
 		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
 			programmed = no
 		}

@@ -158,6 +158,9 @@ func listenerName(port uint16, tls bool) string {
 func chains(port uint16, all []*listener) []ir.FilterChain {
 	if !all[0].usesTLS() {
 		name := listenerName(port, false)
+		for _, l := range all {
+			l.chains = []string{name}
+		}
 		return []ir.FilterChain{{Name: name, Routes: ir.RouteConfig{Name: name, VirtualHosts: virtualHosts(all, all)}}}
 	}
 	var chains []ir.FilterChain
@@ -166,10 +169,16 @@ func chains(port uint16, all []*listener) []ir.FilterChain {
 			continue
 		}
 		if l.isTLS() {
-			chains = append(chains, connectChains(port, l, all)...)
+			own := connectChains(port, l, all)
+			for i := range own {
+				l.chains = append(l.chains, own[i].Name)
+			}
+			slices.Sort(l.chains)
+			chains = append(chains, own...)
 			continue
 		}
 		name := listenerName(port, true) + "/" + l.domain
+		l.chains = []string{name}
 		chain := ir.FilterChain{
 			Name:   name,
 			TLS:    &ir.DownstreamTLS{ALPN: []string{"h2", "http/1.1"}, Clients: l.frontend.clients()},

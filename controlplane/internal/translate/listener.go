@@ -37,6 +37,9 @@ type listener struct {
 	frontend *frontend
 
 	attached []*attachment
+	// chains name the filter chains that serve the listener, once they are
+	// made.
+	chains []string
 }
 
 // attachment is a route on a listener with the domains that both have.
@@ -239,6 +242,7 @@ func (l *listener) status() ir.ListenerStatus {
 		Name:           string(l.spec.Name),
 		AttachedRoutes: int32(len(l.attached)), //nolint:gosec // No cluster has 2^31 routes.
 		SupportedKinds: l.kinds,
+		Chains:         l.chains,
 		Conditions: []ir.Condition{
 			accepted.condition(conditionAccepted, reasonAccepted, "the listener is valid"),
 			conflicted,

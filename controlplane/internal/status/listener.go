@@ -1,0 +1,59 @@
+package status
+
+import (
+	"slices"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+// rejectionsOf are the rejections that keep a listener, which the named chains
+// of g serve, from being what it should be. What Envoy does not name may be
+// about any; a cluster, or what only clusters use, leaves all as they are.
+func rejectionsOf(g *ir.Gateway, rejections []Rejection, chains []string) []Rejection {
+	return slices.DeleteFunc(slices.Clone(rejections), func(r Rejection) bool {
+		if r.Part == PartCluster || r.Part == PartRoute {
+			return true
+		}
+		if g == nil || r.Part == PartUnknown || r.Name == "" {
+			return false
+		}
+		hit := chainsOf(g, r)
+		if len(hit) == 0 {
+			return r.Part == PartSecret
+		}
+		return !slices.ContainsFunc(chains, func(chain string) bool { return slices.Contains(hit, chain) })
+	})
+}
+
+// chainsOf are the names of the chains that a rejection of a listener, a route
+// configuration or a secret, or of a part of these, is about.
+func chainsOf(g *ir.Gateway, r Rejection) []string {
+	var names []string
+	for i := range g.Listeners {
+		l := &g.Listeners[i]
+		for j := range l.Chains {
+			chain := &l.Chains[j]
+			hit := false
+			switch r.Part {
+			case PartListener:
+				hit = l.Name == r.Name || chain.Name == r.Name
+			case PartRouteConfig:
+				hit = chain.Routes.Name == r.Name || slices.ContainsFunc(chain.Routes.VirtualHosts, func(h ir.VirtualHost) bool { return h.Name == r.Name })
+			case PartSecret:
+				hit = usesSecret(chain.TLS, r.Name)
+			case PartUnknown, PartCluster, PartRoute:
+			}
+			if hit {
+				names = append(names, chain.Name)
+			}
+		}
+	}
+	return names
+}
+
+func usesSecret(tls *ir.DownstreamTLS, secret string) bool {
+	if tls == nil {
+		return false
+	}
+	return slices.Contains(tls.Certificates, secret) || tls.Clients != nil && tls.Clients.TrustBundle == secret
+}
