@@ -52,7 +52,7 @@ no event{"Action":"run","Test":"T/d"}
 // of TLSRoute 2 and of GRPCRoute 1; 5 are core.
 func TestFeatureList(t *testing.T) {
 	t.Parallel()
-	for choice, want := range map[string]int{everyone: 46, core: 8, "A,B": 2} {
+	for choice, want := range map[string]int{everyone: 46, core: 10, "A,B": 2} {
 		if got := strings.Split(featureList(choice), ","); len(got) != want {
 			t.Errorf("featureList(%s) has %d features: %v", choice, len(got), got)
 		}

@@ -37,7 +37,11 @@ func featureList(choice string) string {
 			features.GatewayCoreFeatures, features.ReferenceGrantCoreFeatures, features.HTTPRouteCoreFeatures,
 			features.GRPCRouteCoreFeatures, features.TLSRouteCoreFeatures,
 			features.BackendTLSPolicyCoreFeatures, features.BackendTLSPolicyExtendedFeatures,
-		).Insert(features.SupportGatewayBackendClientCertificate)
+		).Insert(
+			features.SupportGatewayBackendClientCertificate,
+			// Without these the suite wants such listeners to be refused.
+			features.SupportTLSRouteModeTerminate, features.SupportTLSRouteModeMixed,
+		)
 	default:
 		return choice
 	}
