@@ -11,7 +11,7 @@ import (
 // publishes them.
 func supportedFeatures() []string {
 	var names []string
-	for _, served := range [][]features.FeatureName{gatewayFeatures(), backendFeatures(), httpFeatures()} {
+	for _, served := range [][]features.FeatureName{gatewayFeatures(), backendFeatures(), httpFeatures(), otherFeatures()} {
 		for _, name := range served {
 			names = append(names, string(name))
 		}
@@ -70,5 +70,16 @@ func httpFeatures() []features.FeatureName {
 		features.SupportHTTPRouteRetryBackendTimeout,
 		features.SupportHTTPRouteRetryConnectionError,
 		features.SupportHTTPRouteSchemeRedirect,
+	}
+}
+
+// otherFeatures are those of GRPCRoutes and TLSRoutes.
+func otherFeatures() []features.FeatureName {
+	return []features.FeatureName{
+		features.SupportGRPCRoute,
+		features.SupportGRPCRouteNamedRouteRule,
+		features.SupportTLSRoute,
+		features.SupportTLSRouteModeMixed,
+		features.SupportTLSRouteModeTerminate,
 	}
 }
