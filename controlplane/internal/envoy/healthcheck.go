@@ -105,7 +105,11 @@ func probeALPN(out *corev3.HealthCheck, c *ir.Cluster, protocol string) {
 
 // probesByOwnHost tells whether probes ask for each endpoint's own host.
 func probesByOwnHost(c *ir.Cluster) bool {
-	return c.Connection != nil && c.Connection.HealthCheck != nil && c.Connection.HealthCheck.Host == ""
+	if c.Connection == nil || c.Connection.HealthCheck == nil {
+		return false
+	}
+	check := c.Connection.HealthCheck
+	return check.TCP == nil && check.Host == ""
 }
 
 // hostHeader writes a host as RFC 9110 has it in a Host header.
