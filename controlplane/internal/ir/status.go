@@ -10,8 +10,12 @@ type ObjectStatus struct {
 	Conditions []Condition
 	// Features of Gateway API that a GatewayClass's controller serves, sorted.
 	Features []string `json:"-"`
-	// Listeners of a Gateway, in the order of its spec.
+	// Listeners of a Gateway or ListenerSet, in the order of its spec.
 	Listeners []ListenerStatus
+	// Gateway is the one that a ListenerSet adds its listeners to.
+	Gateway *Name `json:",omitempty"`
+	// AttachedListenerSets of a Gateway; nil says nothing of them.
+	AttachedListenerSets *int32 `json:",omitempty"`
 	// Parents of a route, in the order of its spec.parentRefs; only those
 	// that are Gateways of ours.
 	Parents []ParentStatus

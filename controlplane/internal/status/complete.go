@@ -92,6 +92,7 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 		deployments[d.Gateway] = d
 	}
 	unsure := anyUnsure(live)
+	parents := parentsOf(r)
 	objects := make([]Object, 0, len(r.Statuses))
 	for _, s := range r.Statuses {
 		object := Object{ObjectStatus: s, KeepRefused: unsure}
@@ -101,12 +102,26 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 			if deployments[s.Name] == nil && address != "" {
 				object.Addresses = []string{address}
 			}
+		case s.Kind == listenerSetKind && s.Gateway != nil:
+			object = gateway(s, gateways[*s.Gateway], live[*s.Gateway], deployments[*s.Gateway])
+			object.Addresses = nil
 		case len(blamed[s.Ref]) > 0:
-			object.ObjectStatus = withBlame(s, blamed[s.Ref])
+			object.ObjectStatus = withBlame(s, blamed[s.Ref], parents)
 		}
 		objects = append(objects, object)
 	}
 	return objects
+}
+
+// parentsOf are the Gateways of the ListenerSets.
+func parentsOf(r *ir.Result) map[ir.Name]ir.Name {
+	parents := map[ir.Name]ir.Name{}
+	for _, s := range r.Statuses {
+		if s.Kind == listenerSetKind && s.Gateway != nil {
+			parents[s.Name] = *s.Gateway
+		}
+	}
+	return parents
 }
 
 // anyUnsure tells whether the proxies of some Gateway may yet reject again what
@@ -164,20 +179,20 @@ func names(tls *ir.UpstreamTLS, secret string) bool {
 }
 
 // withBlame puts Accepted=False where the proxies of a Gateway rejected what s
-// led to.
-func withBlame(s ir.ObjectStatus, charges []charge) ir.ObjectStatus {
+// led to. parents are the Gateways of the ListenerSets.
+func withBlame(s ir.ObjectStatus, charges []charge, parents map[ir.Name]ir.Name) ir.ObjectStatus {
 	if len(s.Conditions) > 0 {
 		s.Conditions = refuse(s.Conditions, charges[0].message)
 	}
 	s.Parents = slices.Clone(s.Parents)
 	for i, p := range s.Parents {
-		if message, ok := charged(p.Parent, s.Name, charges); ok {
+		if message, ok := charged(p.Parent, s.Name, charges, parents); ok {
 			s.Parents[i].Conditions = refuse(p.Conditions, message)
 		}
 	}
 	s.Ancestors = slices.Clone(s.Ancestors)
 	for i, a := range s.Ancestors {
-		if message, ok := charged(a.Ancestor, s.Name, charges); ok {
+		if message, ok := charged(a.Ancestor, s.Name, charges, parents); ok {
 			s.Ancestors[i].Conditions = refuse(a.Conditions, message)
 		}
 	}
@@ -185,14 +200,18 @@ func withBlame(s ir.ObjectStatus, charges []charge) ir.ObjectStatus {
 }
 
 // charged finds the charge by the Gateway that parent, a reference in the
-// object named owner, points to.
-func charged(parent ir.ParentRef, owner ir.Name, charges []charge) (string, bool) {
-	if parent.Kind != nil && *parent.Kind != gatewayKind {
-		return "", false
-	}
+// object named owner, points to, or by that of the ListenerSet.
+func charged(parent ir.ParentRef, owner ir.Name, charges []charge, parents map[ir.Name]ir.Name) (string, bool) {
 	gateway := ir.Name{Namespace: owner.Namespace, Name: parent.Name}
 	if parent.Namespace != nil {
 		gateway.Namespace = *parent.Namespace
+	}
+	switch {
+	case parent.Kind == nil || *parent.Kind == gatewayKind:
+	case *parent.Kind == listenerSetKind:
+		gateway = parents[gateway]
+	default:
+		return "", false
 	}
 	for _, c := range charges {
 		if c.gateway == gateway {
@@ -223,7 +242,8 @@ func bounded(message string) string {
 }
 
 // gateway adds Programmed to a Gateway and its listeners, and the addresses of
-// what is deployed for it, nil where nothing is. g is what its proxies run.
+// what is deployed for it, nil where nothing is; or Programmed to a ListenerSet
+// of it. g is what its proxies run.
 func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deployment) Object {
 	object := Object{ObjectStatus: s}
 	programmed := programmedOf(live)
@@ -234,7 +254,7 @@ func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deploymen
 		}
 	}
 	if no, found := refusal(s.Conditions, conditionAccepted); found {
-		programmed = no
+		programmed = withReason(s, no)
 	}
 	object.KeepProgrammed = live.Settling && programmed.Reason == reasonPending
 	object.Conditions = append(slices.Clone(s.Conditions), programmed)
@@ -245,24 +265,40 @@ func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deploymen
 		onListener.Rejections = rejectionsOf(g, live.Rejections, l.Chains)
 		programmed := programmedOf(onListener)
 		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
-			programmed = no
+			programmed = withReason(s, no)
 		}
 		object.Listeners[i].Conditions = append(slices.Clone(l.Conditions), programmed)
 	}
 	return object
 }
 
+// refused is a Programmed condition that goes back to another one, of reason
+// because.
+type refused struct {
+	ir.Condition
+	because string
+}
+
+// withReason is the condition that a status has of a refusal: of ListenerSets,
+// the API wants the same reason in both.
+func withReason(s ir.ObjectStatus, no refused) ir.Condition {
+	if s.Kind == listenerSetKind {
+		no.Reason = no.because
+	}
+	return no.Condition
+}
+
 // refusal is the Programmed condition of what one of the conditions refuses.
-func refusal(conditions []ir.Condition, types ...string) (ir.Condition, bool) {
+func refusal(conditions []ir.Condition, types ...string) (refused, bool) {
 	for _, c := range conditions {
 		if c.Status == ir.False && slices.Contains(types, c.Type) {
-			return ir.Condition{
+			return refused{because: c.Reason, Condition: ir.Condition{
 				Type: conditionProgrammed, Status: ir.False, Reason: reasonInvalid,
 				Message: fmt.Sprintf("%s is False: %s", c.Type, c.Message),
-			}, true
+			}}, true
 		}
 	}
-	return ir.Condition{}, false
+	return refused{}, false
 }
 
 // unreachable is the Programmed condition of a Gateway that lacks more than an

@@ -11,6 +11,7 @@ import (
 func (o Object) equal(p Object) bool {
 	return o.Ref == p.Ref && o.uid == p.uid && o.Generation == p.Generation && slices.Equal(o.Addresses, p.Addresses) && o.KeepProgrammed == p.KeepProgrammed && o.KeepRefused == p.KeepRefused &&
 		slices.Equal(o.Conditions, p.Conditions) && slices.Equal(o.Features, p.Features) &&
+		pointsToSame(o.AttachedListenerSets, p.AttachedListenerSets) &&
 		slices.EqualFunc(o.Listeners, p.Listeners, equalListeners) &&
 		slices.EqualFunc(o.Parents, p.Parents, func(a, b ir.ParentStatus) bool {
 			return equalParents(a.Parent, b.Parent) && slices.Equal(a.Conditions, b.Conditions)

@@ -28,6 +28,8 @@ func Fill(object client.Object, wanted Object, controllerName string, now time.T
 		fillIn(w.status, func(s conditioned) { o.Status.Conditions = s.Conditions })
 	case *gatewayv1.Gateway:
 		fillIn(w.status, func(s gatewayv1.GatewayStatus) { o.Status = s })
+	case *gatewayv1.ListenerSet:
+		fillIn(w.status, func(s gatewayv1.ListenerSetStatus) { o.Status = s })
 	case *gatewayv1.HTTPRoute:
 		fillIn(w.status, func(s gatewayv1.RouteStatus) { o.Status.RouteStatus = s })
 	case *gatewayv1.GRPCRoute:

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
@@ -14,17 +15,37 @@ import (
 
 // gateway makes the fields of a Gateway's status that the controller applies.
 func (m merger) gateway(existing *gatewayv1.Gateway, wanted *Object) (any, bool) {
+	return m.listening(existing, existing.Status, wanted)
+}
+
+// listenerSet makes those of a ListenerSet's status, which has the same form.
+func (m merger) listenerSet(existing *gatewayv1.ListenerSet, wanted *Object) (any, bool) {
+	before := gatewayv1.GatewayStatus{Conditions: existing.Status.Conditions}
+	for _, l := range existing.Status.Listeners {
+		before.Listeners = append(before.Listeners, gatewayv1.ListenerStatus(l))
+	}
+	after, changed := m.listening(existing, before, wanted)
+	status := gatewayv1.ListenerSetStatus{Conditions: after.Conditions}
+	for _, l := range after.Listeners {
+		status.Listeners = append(status.Listeners, gatewayv1.ListenerEntryStatus(l))
+	}
+	return status, changed
+}
+
+// listening makes the status of an object that has listeners.
+func (m merger) listening(object client.Object, existing gatewayv1.GatewayStatus, wanted *Object) (gatewayv1.GatewayStatus, bool) {
 	status := gatewayv1.GatewayStatus{
-		Addresses:  addresses(wanted.Addresses),
-		Conditions: conditions(existing.Status.Conditions, wanted.Conditions, wanted.Generation, m.now),
+		Addresses:            addresses(wanted.Addresses),
+		Conditions:           conditions(existing.Conditions, wanted.Conditions, wanted.Generation, m.now),
+		AttachedListenerSets: wanted.AttachedListenerSets,
 	}
 	if wanted.KeepProgrammed {
-		keepProgrammed(existing.Status.Conditions, status.Conditions)
+		keepProgrammed(existing.Conditions, status.Conditions)
 	}
 	for _, l := range wanted.Listeners {
 		var before []metav1.Condition
-		if i := slices.IndexFunc(existing.Status.Listeners, named(l.Name)); i >= 0 {
-			before = existing.Status.Listeners[i].Conditions
+		if i := slices.IndexFunc(existing.Listeners, named(l.Name)); i >= 0 {
+			before = existing.Listeners[i].Conditions
 		}
 		made := listener(l, conditions(before, l.Conditions, wanted.Generation, m.now))
 		if wanted.KeepProgrammed {
@@ -32,7 +53,11 @@ func (m merger) gateway(existing *gatewayv1.Gateway, wanted *Object) (any, bool)
 		}
 		status.Listeners = append(status.Listeners, made)
 	}
-	return status, !hasGateway(existing.Status, status) || !owned(existing).equal(fieldsOf(status.Conditions, status.Listeners, status.Addresses))
+	owns := fieldsOf(status.Conditions, status.Listeners, status.Addresses)
+	if status.AttachedListenerSets != nil {
+		owns["attachedListenerSets"] = true
+	}
+	return status, !hasGateway(existing, status) || !owned(object).equal(owns)
 }
 
 func listener(l ir.ListenerStatus, conditions []metav1.Condition) gatewayv1.ListenerStatus {
@@ -74,6 +99,7 @@ func named(name string) func(gatewayv1.ListenerStatus) bool {
 // hasGateway tells whether existing says all that wanted says.
 func hasGateway(existing, wanted gatewayv1.GatewayStatus) bool {
 	if !hasConditions(existing.Conditions, wanted.Conditions) ||
+		wanted.AttachedListenerSets != nil && !pointsToSame(existing.AttachedListenerSets, wanted.AttachedListenerSets) ||
 		len(wanted.Addresses) > 0 && !equality.Semantic.DeepEqual(existing.Addresses, wanted.Addresses) {
 		return false
 	}

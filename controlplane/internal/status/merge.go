@@ -46,6 +46,8 @@ func (m merger) merge(object client.Object, wanted *Object) (write, bool) {
 		w.status, changed = m.conditioned(o, conditioned{Conditions: o.Status.Conditions}, wanted)
 	case *gatewayv1.Gateway:
 		w.status, changed = m.gateway(o, wanted)
+	case *gatewayv1.ListenerSet:
+		w.status, changed = m.listenerSet(o, wanted)
 	case *gatewayv1.HTTPRoute:
 		w.method = types.MergePatchType
 		w.status, changed = m.route(o.Status.RouteStatus, wanted)

@@ -18,8 +18,8 @@ import (
 // part is known from the object's managedFields, after a restart too.
 
 // fields are the parts of a status that have an owner: "conditions/TYPE",
-// "listeners/NAME", "listeners/NAME/conditions/TYPE", "addresses" and
-// "supportedFeatures/NAME".
+// "listeners/NAME", "listeners/NAME/conditions/TYPE", "addresses",
+// "attachedListenerSets" and "supportedFeatures/NAME".
 type fields map[string]bool
 
 func (f fields) equal(o fields) bool { return maps.Equal(f, o) }
@@ -59,6 +59,7 @@ func owned(object client.Object) fields {
 				Conditions keyed           `json:"f:conditions"`
 				Listeners  keyed           `json:"f:listeners"`
 				Addresses  json.RawMessage `json:"f:addresses"`
+				Sets       json.RawMessage `json:"f:attachedListenerSets"`
 				Features   keyed           `json:"f:supportedFeatures"`
 			} `json:"f:status"`
 		}
@@ -71,6 +72,9 @@ func owned(object client.Object) fields {
 		applied.Status.Features.add(f, "supportedFeatures/", "name")
 		if applied.Status.Addresses != nil {
 			f["addresses"] = true
+		}
+		if applied.Status.Sets != nil {
+			f["attachedListenerSets"] = true
 		}
 	}
 	return f

@@ -30,6 +30,7 @@ func gatewayFeatures() []features.FeatureName {
 		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
+		features.SupportListenerSet,
 		features.SupportReferenceGrant,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -13,9 +12,13 @@ import (
 
 // gateway is a Gateway of this controller.
 type gateway struct {
-	object    *gatewayv1.Gateway
-	name      ir.Name
+	object *gatewayv1.Gateway
+	name   ir.Name
+	// listeners are its own, which are the first, and those of the ListenerSets
+	// that it allows.
 	listeners []*listener
+	// sets are all that name it, by precedence.
+	sets []*listenerSet
 	// refused is why the Gateway as a whole serves nothing, parameters why its
 	// proxies stay deployed as they are.
 	refused, parameters *problem
@@ -27,6 +30,27 @@ type gateway struct {
 // ref names the Gateway.
 func (g *gateway) ref() ir.Ref {
 	return ir.Ref{Group: gatewayv1.GroupName, Kind: kindGateway, Name: g.name}
+}
+
+// own are the listeners of the Gateway itself.
+func (g *gateway) own() []*listener { return g.listeners[:len(g.object.Spec.Listeners)] }
+
+// problem is why the Gateway is not accepted, whatever its listeners are.
+func (g *gateway) problem() *problem { return cmp.Or(g.refused, g.parameters) }
+
+// attachedSets counts ListenerSets. It is nil where there can be none: the API
+// server may not know the field.
+func (g *gateway) attachedSets() *int32 {
+	if g.object.Spec.AllowedListeners == nil {
+		return nil
+	}
+	count := int32(0)
+	for _, set := range g.sets {
+		if set.isAttached() {
+			count++
+		}
+	}
+	return &count
 }
 
 // reached are the backends to which routes of the Gateway lead.
@@ -51,7 +75,7 @@ func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
 	t.setDeployment(g)
 	g.presents = t.clientCertificateOf(g)
 	for i := range object.Spec.Listeners {
-		g.listeners = append(g.listeners, t.newListener(g, &object.Spec.Listeners[i]))
+		g.listeners = append(g.listeners, t.newListener(g, g.ref(), &object.Spec.Listeners[i]))
 	}
 	g.setConflicts()
 	return g
@@ -205,25 +229,28 @@ func (g *gateway) status() ir.ObjectStatus {
 	var bad []string
 	serving := 0
 	for _, l := range g.listeners {
-		status.Listeners = append(status.Listeners, l.status())
-		if !l.accepted() || l.unresolved != nil {
-			bad = append(bad, string(l.spec.Name))
-		}
 		if l.accepted() {
 			serving++
 		}
 	}
-	no := cmp.Or(g.refused, g.parameters)
+	for _, l := range g.own() {
+		status.Listeners = append(status.Listeners, l.status())
+		if !l.accepted() || l.unresolved != nil {
+			bad = append(bad, string(l.spec.Name))
+		}
+	}
+	no := g.problem()
 	accepted := no.condition(conditionAccepted, reasonAccepted, "the Gateway is valid")
 	if no == nil && len(bad) > 0 {
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
-		accepted.Message = "listeners that are not valid: " + strings.Join(bad, ", ")
+		accepted.Message = listenersNotValid(bad)
 	}
 	if no == nil && serving == 0 {
 		accepted.Status = ir.False
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 	}
 	status.Conditions = append(status.Conditions, accepted)
+	status.AttachedListenerSets = g.attachedSets()
 	if letsAnybodyIn(g.object) {
 		status.Conditions = append(status.Conditions, ir.Condition{
 			Type: string(gatewayv1.GatewayConditionInsecureFrontendValidationMode), Status: ir.True,

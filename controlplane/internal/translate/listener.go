@@ -16,6 +16,8 @@ import (
 // listener is one listener of a Gateway.
 type listener struct {
 	gateway *gateway
+	// set is the ListenerSet that it is of, nil for the Gateway's own.
+	set *listenerSet
 
 	spec   *gatewayv1.Listener
 	port   uint16
@@ -59,8 +61,9 @@ func (l *listener) serves() bool {
 	return l.accepted() && (!l.terminates() || len(l.certificates) > 0)
 }
 
-// newListener checks what can be seen of one listener alone.
-func (t *translation) newListener(g *gateway, spec *gatewayv1.Listener) *listener {
+// newListener checks what can be seen of one listener of owner, the Gateway or
+// a ListenerSet of it, alone.
+func (t *translation) newListener(g *gateway, owner ir.Ref, spec *gatewayv1.Listener) *listener {
 	l := &listener{gateway: g, spec: spec, domain: domain(spec.Hostname), fromNamespace: func(string) bool { return false }}
 	var portOK bool
 	l.port, portOK = portNumber(spec.Port)
@@ -75,9 +78,9 @@ func (t *translation) newListener(g *gateway, spec *gatewayv1.Listener) *listene
 	case !validDomain(l.domain):
 		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "hostname %q is not a DNS name", l.domain)
 	}
-	t.setAllowedRoutes(g.name.Namespace, l)
+	t.setAllowedRoutes(owner.Namespace, l)
 	if l.terminates() {
-		t.setCertificates(g.ref(), l)
+		t.setCertificates(owner, l)
 	}
 	if l.isHTTPS() {
 		t.setFrontend(l)
@@ -98,15 +101,11 @@ func (t *translation) setAllowedRoutes(namespace string, l *listener) {
 		from = deref(allowed.Namespaces.From, gatewayv1.NamespacesFromSame)
 		selector = allowed.Namespaces.Selector
 	}
-	switch from {
-	case gatewayv1.NamespacesFromAll:
-		l.fromNamespace = func(string) bool { return true }
-	case gatewayv1.NamespacesFromSame:
-		l.fromNamespace = func(other string) bool { return other == namespace }
-	case gatewayv1.NamespacesFromSelector:
-		t.setNamespaceSelector(selector, l)
-	case gatewayv1.NamespacesFromNone:
+	allows, err := t.namespaces(from, selector, namespace)
+	if err != nil {
+		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "allowedRoutes.namespaces.selector: %v", err)
 	}
+	l.fromNamespace = allows
 }
 
 // setKinds reads which kinds of routes may attach: those of the protocol, or
@@ -141,20 +140,33 @@ func routeKinds(protocol gatewayv1.ProtocolType) []string {
 	}
 }
 
-func (t *translation) setNamespaceSelector(selector *metav1.LabelSelector, l *listener) {
+// namespaces tells which namespaces are chosen, seen from one of them. With an
+// error, none is.
+func (t *translation) namespaces(from gatewayv1.FromNamespaces, selector *metav1.LabelSelector, own string) (func(string) bool, error) {
+	none := func(string) bool { return false }
+	switch from {
+	case gatewayv1.NamespacesFromAll:
+		return func(string) bool { return true }, nil
+	case gatewayv1.NamespacesFromSame:
+		return func(other string) bool { return other == own }, nil
+	case gatewayv1.NamespacesFromSelector:
+	case gatewayv1.NamespacesFromNone:
+		return none, nil
+	default:
+		return none, nil
+	}
 	matching, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
-		l.refused = problemf(string(gatewayv1.ListenerReasonUnsupportedValue), "allowedRoutes.namespaces.selector: %v", err)
-		return
+		return none, err
 	}
-	l.fromNamespace = func(name string) bool {
+	return func(name string) bool {
 		object, ok := t.objects.namespaces[name]
 		if !ok {
 			return false
 		}
 		set := labels.Set{corev1.LabelMetadataName: name} // The API server sets it; manifests need not have it.
 		return matching.Matches(labels.Merge(set, object.Labels))
-	}
+	}, nil
 }
 
 // allows tells whether a route may attach.
@@ -225,10 +237,14 @@ func (t *translation) certificate(owner ir.Ref, ref *gatewayv1.SecretObjectRefer
 	return secret, nil
 }
 
-// status is what the Gateway's status says of the listener.
+// status is what the status of the Gateway, or of the ListenerSet, says of the
+// listener.
 func (l *listener) status() ir.ListenerStatus {
 	accepted := l.refused
-	if l.conflict != nil {
+	switch {
+	case l.conflict != nil && l.set != nil:
+		accepted = l.conflict
+	case l.conflict != nil:
 		accepted = &problem{reason: string(gatewayv1.ListenerReasonInvalid), message: l.conflict.message}
 	}
 	conflicted := ir.Condition{

@@ -94,6 +94,8 @@ func newObject(kind string) client.Object {
 		return &gatewayv1.Gateway{}
 	case "HTTPRoute":
 		return &gatewayv1.HTTPRoute{}
+	case "ListenerSet":
+		return &gatewayv1.ListenerSet{}
 	case "GRPCRoute":
 		return &gatewayv1.GRPCRoute{}
 	case "TLSRoute":

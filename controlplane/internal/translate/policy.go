@@ -16,6 +16,7 @@ const (
 	kindService             = "Service"
 	kindBackend             = "Backend"
 	kindGateway             = "Gateway"
+	kindListenerSet         = "ListenerSet"
 	kindHTTPRoute           = "HTTPRoute"
 	kindGRPCRoute           = "GRPCRoute"
 	kindTLSRoute            = "TLSRoute"

@@ -84,6 +84,7 @@ func shuffleSnapshot(d *dice, s *snapshot.Snapshot) {
 	shuffle(d, s.GatewayClasses)
 	shuffle(d, s.Gateways)
 	shuffle(d, s.HTTPRoutes)
+	shuffle(d, s.ListenerSets)
 	shuffle(d, s.GRPCRoutes)
 	shuffle(d, s.TLSRoutes)
 	shuffle(d, s.ReferenceGrants)
@@ -128,7 +129,7 @@ func TestStrangersDoNotMatter(t *testing.T) {
 	var strangers []client.Object
 	for i, path := range casePaths(t) {
 		for _, object := range decodeAll(t, loadCase(t, path)) {
-			if !isRoute(object) && object.GetNamespace() != "" {
+			if !attaches(object) && object.GetNamespace() != "" {
 				object.SetNamespace(fmt.Sprintf("stranger-%d-%s", i, object.GetNamespace()))
 				strangers = append(strangers, object)
 			}
@@ -158,9 +159,9 @@ func TestStrangersDoNotMatter(t *testing.T) {
 	}
 }
 
-func isRoute(object client.Object) bool {
+func attaches(object client.Object) bool {
 	switch object.(type) {
-	case *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
+	case *gatewayv1.ListenerSet, *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return true
 	}
 	return false

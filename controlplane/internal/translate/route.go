@@ -101,6 +101,9 @@ func rejected(p *problem) binding { return binding{rejected: p} }
 
 // attach binds the route to the listeners of one parentRef.
 func (r *route) attach(p *parent, ref *gatewayv1.ParentReference) binding {
+	if p.refused != nil {
+		return rejected(problemf(string(gatewayv1.RouteReasonNoMatchingParent), "%s is not accepted: %s", p, p.refused.message))
+	}
 	var named, allowed []*listener
 	for _, l := range p.listeners {
 		if ref.SectionName != nil && *ref.SectionName != "" && *ref.SectionName != l.spec.Name ||
@@ -241,23 +244,33 @@ func (t *translation) attachRoute(
 
 // parent is what a parentRef of a route names.
 type parent struct {
-	gateway   *gateway
+	ref     ir.Ref
+	gateway *gateway
+	// refused is why there are no listeners.
+	refused   *problem
 	listeners []*listener
 }
 
 // String names it in messages.
-func (p *parent) String() string { return "Gateway " + p.gateway.name.String() }
+func (p *parent) String() string { return describe(p.ref) }
 
 // parent finds what a parentRef names, nil where it is not ours.
 func (t *translation) parent(namespace string, ref *gatewayv1.ParentReference) *parent {
-	if deref(ref.Group, gatewayv1.GroupName) != gatewayv1.GroupName || deref(ref.Kind, kindGateway) != kindGateway {
+	if deref(ref.Group, gatewayv1.GroupName) != gatewayv1.GroupName {
 		return nil
 	}
-	g := t.gateways[ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(namespace))), Name: string(ref.Name)}]
-	if g == nil {
-		return nil
+	name := ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(namespace))), Name: string(ref.Name)}
+	switch deref(ref.Kind, kindGateway) {
+	case kindGateway:
+		if g := t.gateways[name]; g != nil {
+			return &parent{ref: g.ref(), gateway: g, listeners: g.own()}
+		}
+	case kindListenerSet:
+		if set := t.sets[name]; set != nil {
+			return &parent{ref: set.ref(), gateway: set.gateway, refused: set.refused, listeners: set.listeners}
+		}
 	}
-	return &parent{gateway: g, listeners: g.listeners}
+	return nil
 }
 
 func (r *route) conditions(bound binding) []ir.Condition {

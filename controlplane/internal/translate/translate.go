@@ -52,6 +52,7 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 			t.gateways[nameOf(object)] = t.newGateway(object)
 		}
 	}
+	t.addListenerSets(s.ListenerSets)
 	result := &ir.Result{}
 	result.Statuses = append(result.Statuses, t.attachRoutes(s)...)
 	for _, g := range t.gateways {
@@ -60,6 +61,9 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 			result.Deployments = append(result.Deployments, g.deployed())
 		}
 		result.Statuses = append(result.Statuses, g.status())
+		for _, set := range g.sets {
+			result.Statuses = append(result.Statuses, set.status())
+		}
 	}
 	result.Statuses = append(result.Statuses, t.gatewayClassStatuses()...)
 	result.Statuses = append(result.Statuses, t.backendStatuses()...)
@@ -86,6 +90,7 @@ type translation struct {
 	options  Options
 	objects  *index
 	gateways map[ir.Name]*gateway
+	sets     map[ir.Name]*listenerSet
 
 	backends       map[backendKey]*backend
 	tlsPolicies    map[ir.Name]*tlsSettings
@@ -106,6 +111,7 @@ func newTranslation(s *snapshot.Snapshot, o Options) *translation {
 		options:        o,
 		objects:        newIndex(s, o.ControllerName),
 		gateways:       map[ir.Name]*gateway{},
+		sets:           map[ir.Name]*listenerSet{},
 		backends:       map[backendKey]*backend{},
 		tlsPolicies:    map[ir.Name]*tlsSettings{},
 		configPolicies: map[ir.Name]*configSettings{},

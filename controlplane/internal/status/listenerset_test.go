@@ -1,0 +1,113 @@
+package status
+
+import (
+	"testing"
+
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
+)
+
+func setName() ir.Name { return ir.Name{Namespace: "team", Name: "set"} }
+
+// TestListenerSetProgrammed: the reason is the one for which it is not
+// accepted, unlike that of a Gateway.
+func TestListenerSetProgrammed(t *testing.T) {
+	t.Parallel()
+	running := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true}}
+	no := []ir.Condition{{Type: conditionAccepted, Status: ir.False, Reason: "HostnameConflict", Message: "taken"}}
+	yes := []ir.Condition{accepted(ir.True, "")}
+	for name, test := range map[string]struct {
+		live            map[ir.Name]Live
+		set, listener   []ir.Condition
+		onSet, onMember string
+	}{
+		"runs":     {running, yes, yes, "True Programmed Envoy runs this generation", "True Programmed Envoy runs this generation"},
+		"no proxy": {nil, yes, yes, "False Pending no Envoy is connected to the controller", "False Pending no Envoy is connected to the controller"},
+		"one bad":  {running, yes, no, "True Programmed Envoy runs this generation", "False HostnameConflict Accepted is False: taken"},
+		"all bad":  {running, no, no, "False HostnameConflict Accepted is False: taken", "False HostnameConflict Accepted is False: taken"},
+	} {
+		parent := gatewayName()
+		r := &ir.Result{Statuses: []ir.ObjectStatus{{
+			Ref: ir.Ref{Group: gatewayGroup, Kind: listenerSetKind, Name: setName()}, Gateway: &parent,
+			Conditions: test.set, Listeners: []ir.ListenerStatus{{Name: "http", Conditions: test.listener}},
+		}}}
+		got := Complete(r, test.live, "192.0.2.1")[0]
+		if last := text(got.Conditions); last != test.onSet {
+			t.Errorf("%s: ListenerSet: %s, want %s", name, last, test.onSet)
+		}
+		if last := text(got.Listeners[0].Conditions); last != test.onMember {
+			t.Errorf("%s: listener: %s, want %s", name, last, test.onMember)
+		}
+		if got.Addresses != nil {
+			t.Errorf("%s: a ListenerSet has no addresses", name)
+		}
+	}
+}
+
+// TestBlameThroughListenerSet: a route can be attached to a ListenerSet alone.
+func TestBlameThroughListenerSet(t *testing.T) {
+	t.Parallel()
+	parent := gatewayName()
+	route := ir.Ref{Group: gatewayGroup, Kind: httpRouteKind, Name: ir.Name{Namespace: "team", Name: "r"}}
+	r := &ir.Result{
+		Gateways: []*ir.Gateway{{Name: gatewayName()}},
+		Statuses: []ir.ObjectStatus{
+			{Ref: ir.Ref{Group: gatewayGroup, Kind: listenerSetKind, Name: setName()}, Gateway: &parent},
+			{Ref: route, Parents: []ir.ParentStatus{
+				{Parent: ir.ParentRef{Kind: ptr.To(listenerSetKind), Name: "set"}, Conditions: []ir.Condition{accepted(ir.True, "")}},
+				{Parent: ir.ParentRef{Kind: ptr.To(listenerSetKind), Name: "other"}, Conditions: []ir.Condition{accepted(ir.True, "")}},
+			}},
+		},
+	}
+	live := map[ir.Name]Live{gatewayName(): {Rejections: []Rejection{{Part: PartRoute, Name: ir.RouteName(route, 0, 0), Message: "bad"}}}}
+	got := Complete(r, live, "")[1]
+	if got.Parents[0].Conditions[0].Status != ir.False || got.Parents[1].Conditions[0].Status != ir.True {
+		t.Errorf("got %+v", got.Parents)
+	}
+}
+
+func TestListenerSetIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	m := merger{controller: own, now: at(100)}
+	wanted := wantGateway(ir.True, "Programmed")
+	wanted.Addresses = nil
+	w, changed := m.merge(&gatewayv1.ListenerSet{}, wanted)
+	status, ok := w.status.(gatewayv1.ListenerSetStatus)
+	if !changed || !ok || len(status.Listeners) != 1 || len(status.Conditions) != 1 {
+		t.Fatalf("changed %t, got %+v", changed, w.status)
+	}
+	const applied = `{"f:status":{
+		"f:conditions":{"k:{\"type\":\"Programmed\"}":{".":{}}},
+		"f:listeners":{"k:{\"name\":\"http\"}":{".":{},"f:conditions":{"k:{\"type\":\"Programmed\"}":{".":{}}}}}}}`
+	existing := &gatewayv1.ListenerSet{Status: status}
+	existing.ManagedFields = gatewayWith(t, gatewayv1.GatewayStatus{}, applied).ManagedFields
+	if _, again := m.merge(existing, wanted); again {
+		t.Error("what was written is written again")
+	}
+	if _, back := m.merge(existing, nil); !back {
+		t.Error("the status of a ListenerSet that is not ours any more is not taken back")
+	}
+}
+
+func TestAttachedListenerSets(t *testing.T) {
+	t.Parallel()
+	m := merger{controller: own, now: at(100)}
+	const applied = `{"f:status":{"f:attachedListenerSets":{}}}`
+	for name, test := range map[string]struct {
+		existing, wanted *int32
+		writes           bool
+	}{
+		"same":     {ptr.To[int32](1), ptr.To[int32](1), false},
+		"other":    {ptr.To[int32](1), ptr.To[int32](0), true},
+		"no more":  {ptr.To[int32](1), nil, true},
+		"was gone": {nil, ptr.To[int32](0), true},
+	} {
+		existing := gatewayWith(t, gatewayv1.GatewayStatus{AttachedListenerSets: test.existing}, applied)
+		_, writes := m.gateway(existing, &Object{ObjectStatus: ir.ObjectStatus{AttachedListenerSets: test.wanted}})
+		if writes != test.writes {
+			t.Errorf("%s: writes %t", name, writes)
+		}
+	}
+}
