@@ -3,6 +3,7 @@ package envoy_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -198,4 +199,43 @@ func TestHealthCheckOverTLS(t *testing.T) {
 
 func trust(name string, ca *envoytest.CA) *ir.Secret {
 	return &ir.Secret{Name: "trust/default/configmap/" + name, Kind: ir.SecretTrustBundle, Certificates: ca.PEM}
+}
+
+// TestLocalityWeights: every endpoint gets as much, however zones differ. Envoy
+// sends nothing to a zone without a weight.
+func TestLocalityWeights(t *testing.T) {
+	t.Parallel()
+	c := tuned("zones", ir.Connection{LoadBalancer: &ir.LoadBalancer{Method: ir.RoundRobin, LocalityWeights: true}}, named(t, 4)...)
+	for i, zone := range []string{"a", "b", "b", ""} {
+		c.Endpoints[i].Zone = zone
+	}
+	c.SetName()
+	s := serve(t, only(c), nil, sending("/", c))
+	seen := map[string]int{}
+	for range 200 {
+		seen[get(t, s, "/").header.Get("X-Backend")]++
+	}
+	for i := range 4 {
+		if got := seen[fmt.Sprint(i)]; got < 30 || got > 70 {
+			t.Errorf("backend %d got %d of 200 requests: %v", i, got, seen)
+		}
+	}
+}
+
+// TestProbesOfDeadEndpoints: a cluster is in use once every endpoint has
+// answered its first probe or had its time, and then by those that are well.
+func TestProbesOfDeadEndpoints(t *testing.T) {
+	t.Parallel()
+	silent := listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	c := clusterAt("silent", silent, ir.Connection{HealthCheck: &ir.HealthCheck{
+		Timeout: time.Second, Interval: time.Hour, UnhealthyThreshold: 3, HealthyThreshold: 3, HTTP: &ir.HTTPHealthCheck{Path: "/"},
+	}})
+	c.Endpoints = append(c.Endpoints, ir.Endpoint{Host: "127.0.0.1", Port: portOf(named(t, 1)[0])})
+	c.SetName()
+	s := serve(t, only(c), nil, sending("/", c))
+	for range 10 {
+		if got := get(t, s, "/"); got.status != http.StatusOK || got.header.Get("X-Backend") != "0" {
+			t.Fatalf("got %+v", got)
+		}
+	}
 }

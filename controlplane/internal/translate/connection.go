@@ -190,7 +190,7 @@ func (t *translation) connect(b *backend, cluster *ir.Cluster) {
 	}
 	for _, idle := range idleSettings(cluster, b.reach) {
 		for field, policy := range m.deciders {
-			if field != idle.field && !strings.HasPrefix(field, idle.field+".") {
+			if !within(field, idle.field) && !within(idle.field, field) {
 				continue
 			}
 			t.note(policy.Name, b.target, fmt.Sprintf("spec.%s has no effect on %s%s: %s", idle.field, describe(b.target), portSuffix(b), idle.why))
@@ -229,6 +229,9 @@ type noteKey struct {
 	target ir.Ref
 }
 
+// within tells whether a path is another one, or below it.
+func within(path, above string) bool { return path == above || strings.HasPrefix(path, above+".") }
+
 // idleSetting is a field that has no effect on a cluster.
 type idleSetting struct{ field, why string }
 
@@ -247,10 +250,8 @@ func idleSettings(c *ir.Cluster, how reach) []idleSetting {
 	add(check != nil && c.Passthrough && check.TCP == nil, healthCheck, "a TLSRoute passes TLS through to it, so that the proxy has none of its own to probe with: use tcp")
 	add(check != nil && !c.Passthrough && check.GRPC != nil && !http2, healthCheck, "grpc needs HTTP/2, and "+speaksHTTP1)
 	if balancer := connection.LoadBalancer; balancer != nil {
-		add(balancer.HashHostnames && c.Discovery != ir.DiscoverDNS, loadBalancer,
-			"useHostnameForHashing is left out, because its endpoints are addresses without names; the rest of it holds")
-		add(balancer.ZoneAware != nil, loadBalancer,
-			"zoneAware is sent to the proxies, but they do not know their zone, so that all zones are alike; the rest of it holds")
+		add(balancer.HashHostnames && c.Discovery != ir.DiscoverDNS, hashing(balancer)+".useHostnameForHashing", "its endpoints are addresses without names")
+		add(balancer.ZoneAware != nil, loadBalancer+".zoneAware", "the proxies do not know their zone, so that all zones are alike")
 	}
 	return idle
 }
@@ -268,6 +269,9 @@ func idleHTTP(c *ir.Cluster, how reach) []idleSetting {
 	if c.Connection.HTTP != nil && whyAny != "" {
 		idle = append(idle, idleSetting{"commonHttpProtocolOptions", whyAny})
 	}
+	if whyAny != "" && hashesRequests(c.Connection.LoadBalancer) {
+		idle = append(idle, idleSetting{hashing(c.Connection.LoadBalancer) + ".hashPolicies", "a TLSRoute sends it bytes, which have no header or cookie"})
+	}
 	if c.Connection.HTTP1 != nil && !http1 {
 		idle = append(idle, idleSetting{"http1ProtocolOptions", why1})
 	}
@@ -275,4 +279,16 @@ func idleHTTP(c *ir.Cluster, how reach) []idleSetting {
 		idle = append(idle, idleSetting{"http2ProtocolOptions", why2})
 	}
 	return idle
+}
+
+// hashing is the field of a method that hashes.
+func hashing(b *ir.LoadBalancer) string {
+	if b.Method == ir.Maglev {
+		return loadBalancer + ".maglev"
+	}
+	return loadBalancer + ".ringHash"
+}
+
+func hashesRequests(b *ir.LoadBalancer) bool {
+	return b != nil && slices.ContainsFunc(b.Hash, func(p ir.HashPolicy) bool { return p.Header != "" || p.Cookie != nil })
 }
