@@ -81,7 +81,7 @@ func (r conformanceReport) summarize() []string {
 	for _, p := range r.Profiles {
 		log.Printf("%-13s core: %s; extended: %s (%d features)", p.Name, p.Core, p.Extended.result, len(p.Extended.SupportedFeatures))
 		if missing := p.Extended.UnsupportedFeatures; len(missing) > 0 {
-			log.Printf("%-13s not supported: %s", "", strings.Join(missing, ", "))
+			log.Printf("%-13s without: %s", "", strings.Join(missing, ", "))
 		}
 		failed = append(failed, p.Core.FailedTests...)
 		failed = append(failed, p.Extended.FailedTests...)
