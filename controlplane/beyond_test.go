@@ -73,6 +73,8 @@ spec:
 // BackendTLSPolicies.
 type beyond struct {
 	*world
+	// test is the whole one, which proxies outlive their parts in.
+	test *testing.T
 	// other is a second backend, which otherTrust verifies.
 	other      *envoytest.Backend
 	otherTrust *envoytest.CA
@@ -83,6 +85,7 @@ type beyond struct {
 func TestBackendTLS(t *testing.T) {
 	c := startCluster(t)
 	b := &beyond{
+		test:       t,
 		world:      &world{cluster: c, port: envoytest.FreePort(t), trust: envoytest.NewCA(t, "backends")},
 		otherTrust: envoytest.NewCA(t, "other backends"),
 	}
@@ -104,6 +107,7 @@ func TestBackendTLS(t *testing.T) {
 	t.Run("seventeen Gateways", b.seventeen)
 	t.Run("others' ancestors", b.othersAncestors)
 	t.Run("a port that is taken", b.occupied)
+	t.Run("grants", b.grants)
 }
 
 // policy makes a BackendTLSPolicy of a Backend of the same name.
