@@ -20,6 +20,7 @@ func checkInvariants(tb testing.TB, s *snapshot.Snapshot, result *ir.Result) {
 	tb.Helper()
 	for _, g := range result.Gateways {
 		clusters := checkClusters(tb, s, g)
+		checkBuildable(tb, g)
 		checkListeners(tb, g, clusters)
 		if _, err := envoy.Build(g, envoy.Options{}); err != nil {
 			tb.Errorf("Gateway %s: Envoy would not take all of it: %v", g.Name, err)
