@@ -82,6 +82,10 @@ func TestBarrierWaitsForADelayedCache(t *testing.T) {
 	if !step(t, b, gatewayOf(encrypted("a")), policiesAt("7")) {
 		t.Error("TLS is held")
 	}
+	// What clients encrypt needs no policy.
+	if !step(t, b, gatewayOf(&ir.Cluster{StatName: "a_passthrough", Passthrough: true}), policiesAt("5")) {
+		t.Error("TLS that passes through is held")
+	}
 	// The policy was about something else.
 	if !step(t, b, g, policiesAt("7")) || len(a.asked) != 2 {
 		t.Errorf("an edge that came back is not published, or was not asked about anew: %v", a.asked)

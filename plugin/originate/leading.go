@@ -2,6 +2,7 @@ package originate
 
 import (
 	"context"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -16,7 +17,7 @@ type leading struct {
 	// route is what requests can be made from: nil where there is none that
 	// originate made.
 	route *scaffold.Route
-	// name is of a route that somebody else made.
+	// name is KIND/NAME of a route that somebody else made.
 	name string
 	// unknown: routes could not be listed.
 	unknown bool
@@ -27,7 +28,7 @@ func (l leading) String() string {
 	case l.unknown:
 		return "Whether a route leads to it is not known: HTTPRoutes cannot be listed."
 	case l.name != "":
-		return "httproute/" + l.name + " leads to it."
+		return l.name + " leads to it."
 	}
 	return "No route leads to it yet: --expose HOSTNAME makes one."
 }
@@ -51,9 +52,38 @@ func (r *run) leadingRoute(ctx context.Context) leading {
 		if made := r.madeRoute(route); made != nil {
 			return leading{route: made}
 		}
-		found.name = route.Name
+		found.name = "httproute/" + route.Name
+	}
+	if found.name == "" {
+		found.name = r.otherRoute(ctx)
 	}
 	return found
+}
+
+// otherRoute is a GRPCRoute or TLSRoute that leads to the backend, empty where
+// none is seen: their kinds need not be installed.
+func (r *run) otherRoute(ctx context.Context) string {
+	var calls gatewayv1.GRPCRouteList
+	if r.clients.Client.List(ctx, &calls, client.InNamespace(r.spec.Namespace)) == nil {
+		for i := range calls.Items {
+			for _, rule := range calls.Items[i].Spec.Rules {
+				if slices.ContainsFunc(rule.BackendRefs, func(ref gatewayv1.GRPCBackendRef) bool { return r.isTarget(ref.BackendObjectReference) }) {
+					return "grpcroute/" + calls.Items[i].Name
+				}
+			}
+		}
+	}
+	var streams gatewayv1.TLSRouteList
+	if r.clients.Client.List(ctx, &streams, client.InNamespace(r.spec.Namespace)) == nil {
+		for i := range streams.Items {
+			for _, rule := range streams.Items[i].Spec.Rules {
+				if slices.ContainsFunc(rule.BackendRefs, func(ref gatewayv1.BackendRef) bool { return r.isTarget(ref.BackendObjectReference) }) {
+					return "tlsroute/" + streams.Items[i].Name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (r *run) leadsHere(route *gatewayv1.HTTPRoute) bool {
