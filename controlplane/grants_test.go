@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,20 +144,34 @@ func (b *beyond) grants(t *testing.T) {
 	b.apply(t, backendManifest, "grants", "own", b.backend.Port)
 	b.apply(t, policyManifest, "grants", "own")
 	all := crossings(t)
-	proxies := map[string]*envoytest.Envoy{"": b.envoy}
-	secrets := map[string][][]byte{}
+	x := &crossed{beyond: b, proxies: map[string]*envoytest.Envoy{"": b.envoy}, secrets: map[string][][]byte{}}
 	for _, c := range all {
-		secrets[c.name] = b.vault(t, c.name)
+		x.secrets[c.name] = b.vault(t, c.name)
 		b.apply(t, "%s", c.manifests)
 		if c.gateway != "" {
-			proxies[c.gateway] = b.cluster.envoy(b.test, "grants", c.gateway)
+			x.proxies[c.gateway] = b.cluster.envoy(b.test, "grants", c.gateway)
 		}
 	}
 	for _, c := range all {
-		t.Run(c.name, func(t *testing.T) {
-			b.cross(t, c, secrets[c.name], proxies)
-		})
+		x.refused(t, c, true)
 	}
+	x.nowhere(t)
+	x.unfit(t, all)
+	kept := maps.Clone(x.secrets)
+	for _, c := range all {
+		x.grant(t, c)
+	}
+	x.secrets = kept
+	x.revoke(t, all)
+	x.nowhere(t)
+}
+
+// crossed are proxies by the names of their Gateways, and what must be in none
+// of them, by the crossings that lead to it.
+type crossed struct {
+	*beyond
+	proxies map[string]*envoytest.Envoy
+	secrets map[string][][]byte
 }
 
 // vault makes a namespace with a key pair and a backend that is verified by a
@@ -174,63 +190,110 @@ func (b *beyond) vault(t *testing.T, namespace string) [][]byte {
 	return [][]byte{pair.Certificate, pair.Key, trust.PEM}
 }
 
-// cross follows one reference.
-func (b *beyond) cross(t *testing.T, c crossing, secrets [][]byte, proxies map[string]*envoytest.Envoy) {
+// refused waits until the status of the object that refers says that it may
+// not, or does not say so.
+func (x *crossed) refused(t *testing.T, c crossing, want bool) {
 	t.Helper()
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion(gatewayv1.GroupVersion.String())
 	object.SetKind(c.kind)
-	refused := func(want bool) {
-		t.Helper()
-		eventually(t, b.cluster, object, "grants", c.name, func(o *unstructured.Unstructured) error {
-			status, err := json.Marshal(o.Object["status"])
-			if err == nil && strings.Contains(string(status), "RefNotPermitted") != want {
-				err = fmt.Errorf("the status says RefNotPermitted: %v, want %v: %s", !want, want, status)
+	eventually(t, x.cluster, object, "grants", c.name, func(o *unstructured.Unstructured) error {
+		status, err := json.Marshal(o.Object["status"])
+		if err == nil && strings.Contains(string(status), "RefNotPermitted") != want {
+			err = fmt.Errorf("the status says RefNotPermitted: %v, want %v: %s", !want, want, status)
+		}
+		return err
+	})
+}
+
+// nowhere waits until no secret is in a proxy, nor in what would be served.
+func (x *crossed) nowhere(t *testing.T) {
+	t.Helper()
+	x.translated(t, "at first and in the end")
+	for gateway, proxy := range x.proxies {
+		envoytest.Eventually(t, patient, func() error {
+			dump := proxy.Admin(t, "/config_dump?include_eds")
+			for name, secrets := range x.secrets {
+				if holds(dump, secrets) {
+					return fmt.Errorf("a secret of %s is in proxy %q", name, gateway)
+				}
 			}
-			return err
+			return nil
 		})
 	}
-	nowhere := func() {
-		t.Helper()
-		if where := b.translated(t, secrets); where != "" {
-			t.Errorf("a secret is in %s", where)
-		}
-		for name, proxy := range proxies {
-			envoytest.Eventually(t, patient, func() error { return hasNone(proxy.Admin(t, "/config_dump?include_eds"), secrets, name) })
-		}
-	}
-	refused(true)
-	nowhere()
-	for _, unfit := range [][3]string{
-		{c.kind, "elsewhere", c.to}, {"Service", "grants", c.to}, {c.kind, "grants", strings.Replace(c.to, "name: ", "name: other-", 1)},
-		{c.kind, "grants", `{group: example.org, kind: Secret}`},
+}
+
+// unfit makes grants that permit something else.
+func (x *crossed) unfit(t *testing.T, all []crossing) {
+	t.Helper()
+	for what, change := range map[string]func(c crossing) [3]string{
+		"another namespace": func(c crossing) [3]string { return [3]string{c.kind, "elsewhere", c.to} },
+		"another kind":      func(c crossing) [3]string { return [3]string{"TCPRoute", "grants", c.to} },
+		"another name": func(c crossing) [3]string {
+			return [3]string{c.kind, "grants", strings.Replace(c.to, "name: ", "name: other-", 1)}
+		},
+		"another referent": func(c crossing) [3]string { return [3]string{c.kind, "grants", "{group: example.org, kind: Secret}"} },
 	} {
-		b.apply(t, grantManifest, c.name, unfit[0], unfit[1], unfit[2])
-		if where := b.translated(t, secrets); where != "" {
-			t.Errorf("with a grant from %s of %s to %s a secret is in %s", unfit[0], unfit[1], unfit[2], where)
+		for _, c := range all {
+			grant := change(c)
+			x.apply(t, grantManifest, c.name, grant[0], grant[1], grant[2])
 		}
+		x.translated(t, "with a grant of "+what)
 	}
-	b.apply(t, grantManifest, c.name, c.kind, "grants", c.to)
+	for _, c := range all {
+		x.refused(t, c, true)
+	}
+}
+
+// grant permits one reference, and no other.
+func (x *crossed) grant(t *testing.T, c crossing) {
+	t.Helper()
+	x.apply(t, grantManifest, c.name, c.kind, "grants", c.to)
 	began := time.Now()
 	envoytest.Eventually(t, patient, func() error {
-		if hasNone(proxies[c.gateway].Admin(t, "/config_dump?include_eds"), secrets, "") == nil {
-			return fmt.Errorf("what is granted is not in the proxy's configuration")
+		if !holds(x.proxies[c.gateway].Admin(t, "/config_dump?include_eds"), x.secrets[c.name]) {
+			return fmt.Errorf("what is granted for %s is not in the proxy's configuration", c.name)
 		}
 		return nil
 	})
-	granted := time.Since(began)
-	refused(false)
-	b.remove(t, grantManifest, c.name, c.kind, "grants", c.to)
-	began = time.Now()
-	refused(true)
-	said := time.Since(began)
-	if c.port != 0 {
-		envoytest.Eventually(t, patient, func() error { return silent(t, c.port) })
-		proxies[c.gateway] = b.cluster.envoy(b.test, "grants", c.gateway)
+	t.Logf("%-13s granted after %v", c.name, time.Since(began).Round(time.Millisecond))
+	x.refused(t, c, false)
+	delete(x.secrets, c.name)
+	x.translated(t, "with the grant for "+c.name)
+}
+
+// revoke takes all grants away.
+func (x *crossed) revoke(t *testing.T, all []crossing) {
+	t.Helper()
+	for _, c := range all {
+		x.remove(t, grantManifest, c.name, c.kind, "grants", c.to)
 	}
-	nowhere()
-	t.Logf("granted after %v; taken away in the status after %v, in the proxies after %v",
-		granted.Round(time.Millisecond), said.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	began := time.Now()
+	for _, c := range all {
+		x.refused(t, c, true)
+	}
+	t.Logf("taken away in the statuses after %v", time.Since(began).Round(time.Millisecond))
+	for _, c := range all {
+		if c.port == 0 {
+			envoytest.Eventually(t, patient, func() error {
+				if holds(x.proxies[c.gateway].Admin(t, "/config_dump?include_eds"), x.secrets[c.name]) {
+					return fmt.Errorf("a secret of %s is still in the proxy", c.name)
+				}
+				return nil
+			})
+			continue
+		}
+		envoytest.Eventually(t, patient, func() error { return silent(t, c.port) })
+		x.proxies[c.gateway] = x.cluster.envoy(x.test, "grants", c.gateway)
+	}
+	t.Logf("taken away in the proxies after %v", time.Since(began).Round(time.Millisecond))
+}
+
+// holds tells whether a dump of a proxy's configuration has a secret.
+func holds(dump []byte, secrets [][]byte) bool {
+	return slices.ContainsFunc(secrets, func(secret []byte) bool {
+		return bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString(secret)))
+	})
 }
 
 // silent is an error while somebody listens on a port.
@@ -243,51 +306,44 @@ func silent(t *testing.T, port uint16) error {
 	return errors.Join(errors.New("somebody listens"), conn.Close())
 }
 
-// hasNone is an error where a dump of a proxy's configuration has a secret.
-func hasNone(dump []byte, secrets [][]byte, proxy string) error {
-	for _, secret := range secrets {
-		if bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString(secret))) {
-			return fmt.Errorf("a secret is in proxy %q", proxy)
-		}
-	}
-	return nil
-}
-
-// translated names the resource of a Gateway in which a secret is, with what a
-// proxy does not show: private keys.
-func (b *beyond) translated(t *testing.T, secrets [][]byte) string {
+// translated fails where a secret that was not granted is in a resource of a
+// Gateway, with what a proxy does not show: private keys.
+func (x *crossed) translated(t *testing.T, when string) {
 	t.Helper()
-	translation, err := controlplane.Translate(b.objects(t), controlplane.TranslationOptions{AllowLoopbackBackends: true}, time.Now())
+	translation, err := controlplane.Translate(x.objects(t), controlplane.TranslationOptions{AllowLoopbackBackends: true}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range translation.Gateways {
-		var all []proto.Message
-		for _, r := range g.Resources.Secrets {
-			all = append(all, r)
-		}
-		for _, r := range g.Resources.Clusters {
-			all = append(all, r)
-		}
-		for _, r := range g.Resources.Listeners {
-			all = append(all, r)
-		}
-		for _, r := range g.Resources.Routes {
-			all = append(all, r)
-		}
-		for _, r := range all {
+		for _, r := range resourcesOf(g.Resources) {
 			encoded, err := proto.Marshal(r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, secret := range secrets {
-				if bytes.Contains(encoded, secret) {
-					return fmt.Sprintf("%s/%s: %T", g.Namespace, g.Name, r)
+			for name, secrets := range x.secrets {
+				if slices.ContainsFunc(secrets, func(secret []byte) bool { return bytes.Contains(encoded, secret) }) {
+					t.Errorf("%s a secret of %s is in a %T of Gateway %s/%s", when, name, r, g.Namespace, g.Name)
 				}
 			}
 		}
 	}
-	return ""
+}
+
+func resourcesOf(r *controlplane.Resources) []proto.Message {
+	var all []proto.Message
+	for _, secret := range r.Secrets {
+		all = append(all, secret)
+	}
+	for _, c := range r.Clusters {
+		all = append(all, c)
+	}
+	for _, l := range r.Listeners {
+		all = append(all, l)
+	}
+	for _, routes := range r.Routes {
+		all = append(all, routes)
+	}
+	return all
 }
 
 // objects are all that the controller reads.
