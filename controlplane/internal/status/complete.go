@@ -77,8 +77,8 @@ const Rejected = "Envoy rejected: "
 const maxMessage = 1024
 
 // Complete adds to a translation's statuses what the proxies have answered:
-// Programmed on Gateways and their listeners, and Accepted=False on every
-// object that is to blame for a rejection. address is where all Gateways are
+// Programmed on Gateways, ListenerSets and their listeners, and Accepted=False
+// on every object that is to blame for a rejection. address is where all Gateways are
 // reached whose proxies the controller does not deploy; it may be empty. It
 // changes nothing in r.
 func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
@@ -103,8 +103,7 @@ func Complete(r *ir.Result, live map[ir.Name]Live, address string) []Object {
 				object.Addresses = []string{address}
 			}
 		case s.Kind == listenerSetKind && s.Gateway != nil:
-			object = gateway(s, gateways[*s.Gateway], live[*s.Gateway], deployments[*s.Gateway])
-			object.Addresses = nil
+			object = listenerSet(s, gateways[*s.Gateway], live[*s.Gateway], deployments[*s.Gateway])
 		case len(blamed[s.Ref]) > 0:
 			object.ObjectStatus = withBlame(s, blamed[s.Ref], parents)
 		}
@@ -242,8 +241,7 @@ func bounded(message string) string {
 }
 
 // gateway adds Programmed to a Gateway and its listeners, and the addresses of
-// what is deployed for it, nil where nothing is; or Programmed to a ListenerSet
-// of it. g is what its proxies run.
+// what is deployed for it, nil where nothing is. g is what its proxies run.
 func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deployment) Object {
 	object := Object{ObjectStatus: s}
 	programmed := programmedOf(live)
@@ -254,51 +252,25 @@ func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deploymen
 		}
 	}
 	if no, found := refusal(s.Conditions, conditionAccepted); found {
-		programmed = withReason(s, no)
+		programmed = no
 	}
 	object.KeepProgrammed = live.Settling && programmed.Reason == reasonPending
 	object.Conditions = append(slices.Clone(s.Conditions), programmed)
-
-	object.Listeners = slices.Clone(s.Listeners)
-	for i, l := range s.Listeners {
-		onListener := live
-		onListener.Rejections = rejectionsOf(g, live.Rejections, l.Chains)
-		programmed := programmedOf(onListener)
-		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
-			programmed = withReason(s, no)
-		}
-		object.Listeners[i].Conditions = append(slices.Clone(l.Conditions), programmed)
-	}
+	object.Listeners = listeners(s.Listeners, g, live)
 	return object
 }
 
-// refused is a Programmed condition that goes back to another one, of reason
-// because.
-type refused struct {
-	ir.Condition
-	because string
-}
-
-// withReason is the condition that a status has of a refusal: of ListenerSets,
-// the API wants the same reason in both.
-func withReason(s ir.ObjectStatus, no refused) ir.Condition {
-	if s.Kind == listenerSetKind {
-		no.Reason = no.because
-	}
-	return no.Condition
-}
-
 // refusal is the Programmed condition of what one of the conditions refuses.
-func refusal(conditions []ir.Condition, types ...string) (refused, bool) {
+func refusal(conditions []ir.Condition, types ...string) (ir.Condition, bool) {
 	for _, c := range conditions {
 		if c.Status == ir.False && slices.Contains(types, c.Type) {
-			return refused{because: c.Reason, Condition: ir.Condition{
+			return ir.Condition{
 				Type: conditionProgrammed, Status: ir.False, Reason: reasonInvalid,
 				Message: fmt.Sprintf("%s is False: %s", c.Type, c.Message),
-			}}, true
+			}, true
 		}
 	}
-	return refused{}, false
+	return ir.Condition{}, false
 }
 
 // unreachable is the Programmed condition of a Gateway that lacks more than an

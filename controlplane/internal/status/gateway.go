@@ -18,20 +18,6 @@ func (m merger) gateway(existing *gatewayv1.Gateway, wanted *Object) (any, bool)
 	return m.listening(existing, existing.Status, wanted)
 }
 
-// listenerSet makes those of a ListenerSet's status, which has the same form.
-func (m merger) listenerSet(existing *gatewayv1.ListenerSet, wanted *Object) (any, bool) {
-	before := gatewayv1.GatewayStatus{Conditions: existing.Status.Conditions}
-	for _, l := range existing.Status.Listeners {
-		before.Listeners = append(before.Listeners, gatewayv1.ListenerStatus(l))
-	}
-	after, changed := m.listening(existing, before, wanted)
-	status := gatewayv1.ListenerSetStatus{Conditions: after.Conditions}
-	for _, l := range after.Listeners {
-		status.Listeners = append(status.Listeners, gatewayv1.ListenerEntryStatus(l))
-	}
-	return status, changed
-}
-
 // listening makes the status of an object that has listeners.
 func (m merger) listening(object client.Object, existing gatewayv1.GatewayStatus, wanted *Object) (gatewayv1.GatewayStatus, bool) {
 	status := gatewayv1.GatewayStatus{
@@ -87,9 +73,21 @@ func addresses(wanted []string) []gatewayv1.GatewayStatusAddress {
 // keepProgrammed leaves Programmed as it stood for the same generation.
 func keepProgrammed(before, after []metav1.Condition) {
 	old, made := find(before, conditionProgrammed), find(after, conditionProgrammed)
-	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && (old.Reason != reasonInvalid || strings.HasPrefix(old.Message, Rejected)) {
+	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && ofProxies(old) {
 		*made = *old
 	}
+}
+
+// ofProxies tells whether Programmed speaks of the proxies, and not of what is
+// wrong with the object.
+func ofProxies(programmed *metav1.Condition) bool {
+	switch programmed.Reason {
+	case reasonNotAllowed, reasonListenersNotValid, reasonHostnameConflict, reasonProtocolConflict:
+		return false
+	case reasonInvalid:
+		return strings.HasPrefix(programmed.Message, Rejected)
+	}
+	return true
 }
 
 func named(name string) func(gatewayv1.ListenerStatus) bool {

@@ -6,6 +6,22 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
+// listeners adds Programmed to those of a Gateway or ListenerSet; g is what the
+// Gateway's proxies run.
+func listeners(all []ir.ListenerStatus, g *ir.Gateway, live Live) []ir.ListenerStatus {
+	completed := slices.Clone(all)
+	for i, l := range all {
+		onListener := live
+		onListener.Rejections = rejectionsOf(g, live.Rejections, l.Chains)
+		programmed := programmedOf(onListener)
+		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
+			programmed = no
+		}
+		completed[i].Conditions = append(slices.Clone(l.Conditions), programmed)
+	}
+	return completed
+}
+
 // rejectionsOf are the rejections that keep a listener, which the named chains
 // of g serve, from being what it should be. What Envoy does not name may be
 // about any; a cluster, or what only clusters use, leaves all as they are.

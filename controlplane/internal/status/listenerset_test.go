@@ -11,28 +11,52 @@ import (
 
 func setName() ir.Name { return ir.Name{Namespace: "team", Name: "set"} }
 
-// TestListenerSetProgrammed: the reason is the one for which it is not
-// accepted, unlike that of a Gateway.
+// TestListenerSetProgrammed: a ListenerSet is not programmed for the reason for
+// which it is not accepted, unlike a Gateway.
 func TestListenerSetProgrammed(t *testing.T) {
 	t.Parallel()
 	running := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true}}
-	no := []ir.Condition{{Type: conditionAccepted, Status: ir.False, Reason: "HostnameConflict", Message: "taken"}}
+	no := func(reason string) []ir.Condition {
+		return []ir.Condition{{Type: conditionAccepted, Status: ir.False, Reason: reason, Message: "taken"}}
+	}
+	unresolved := []ir.Condition{accepted(ir.True, ""), {Type: conditionResolvedRefs, Status: ir.False, Reason: "RefNotPermitted", Message: "no"}}
 	yes := []ir.Condition{accepted(ir.True, "")}
+	rejecting := func(name string) map[ir.Name]Live {
+		return map[ir.Name]Live{gatewayName(): {
+			Connected: 1, Acknowledged: true, Rejections: []Rejection{{Part: PartListener, Name: name, Message: "Envoy rejected: x"}},
+		}}
+	}
+	undeployed := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true, Undeployed: "no room"}}
+	const runs = "True Programmed Envoy runs this generation"
 	for name, test := range map[string]struct {
 		live            map[ir.Name]Live
 		set, listener   []ir.Condition
 		onSet, onMember string
 	}{
-		"runs":     {running, yes, yes, "True Programmed Envoy runs this generation", "True Programmed Envoy runs this generation"},
-		"no proxy": {nil, yes, yes, "False Pending no Envoy is connected to the controller", "False Pending no Envoy is connected to the controller"},
-		"one bad":  {running, yes, no, "True Programmed Envoy runs this generation", "False HostnameConflict Accepted is False: taken"},
-		"all bad":  {running, no, no, "False HostnameConflict Accepted is False: taken", "False HostnameConflict Accepted is False: taken"},
+		"runs":                  {running, yes, yes, runs, runs},
+		"no proxy":              {nil, yes, yes, "False Pending no Envoy is connected to the controller", "False Pending no Envoy is connected to the controller"},
+		"one bad":               {running, yes, no("HostnameConflict"), runs, "False HostnameConflict Accepted is False: taken"},
+		"all bad":               {running, no("ListenersNotValid"), no("ProtocolConflict"), "False ListenersNotValid Accepted is False: taken", "False ProtocolConflict Accepted is False: taken"},
+		"not granted":           {running, yes, unresolved, runs, "False Invalid ResolvedRefs is False: no"},
+		"not allowed":           {running, no("NotAllowed"), yes, "False NotAllowed Accepted is False: taken", runs},
+		"not allowed, no proxy": {nil, no("NotAllowed"), no("PortUnavailable"), "False NotAllowed Accepted is False: taken", "False Invalid Accepted is False: taken"},
+		"parent not accepted":   {running, no("ParentNotAccepted"), yes, "False ParentNotProgrammed Accepted is False: taken", runs},
+		"not deployed":          {undeployed, yes, yes, "False ParentNotProgrammed Gateway infra/http: no room", runs},
+		"rejected":              {rejecting("http-80"), yes, yes, "False Invalid Envoy rejected: x", "False Invalid Envoy rejected: x"},
+		"others rejected":       {rejecting("http-81"), yes, yes, runs, runs},
 	} {
 		parent := gatewayName()
-		r := &ir.Result{Statuses: []ir.ObjectStatus{{
-			Ref: ir.Ref{Group: gatewayGroup, Kind: listenerSetKind, Name: setName()}, Gateway: &parent,
-			Conditions: test.set, Listeners: []ir.ListenerStatus{{Name: "http", Conditions: test.listener}},
-		}}}
+		chain := func(name string) ir.Listener {
+			return ir.Listener{Name: name, Chains: []ir.FilterChain{{Name: name}}}
+		}
+		r := &ir.Result{
+			Gateways:    []*ir.Gateway{{Name: parent, Listeners: []ir.Listener{chain("http-80"), chain("http-81")}}},
+			Deployments: []*ir.Deployment{{Gateway: parent, Addresses: []string{"192.0.2.7"}}},
+			Statuses: []ir.ObjectStatus{{
+				Ref: ir.Ref{Group: gatewayGroup, Kind: listenerSetKind, Name: setName()}, Gateway: &parent,
+				Conditions: test.set, Listeners: []ir.ListenerStatus{{Name: "http", Chains: []string{"http-80"}, Conditions: test.listener}},
+			}},
+		}
 		got := Complete(r, test.live, "192.0.2.1")[0]
 		if last := text(got.Conditions); last != test.onSet {
 			t.Errorf("%s: ListenerSet: %s, want %s", name, last, test.onSet)
@@ -108,6 +132,23 @@ func TestAttachedListenerSets(t *testing.T) {
 		_, writes := m.gateway(existing, &Object{ObjectStatus: ir.ObjectStatus{AttachedListenerSets: test.wanted}})
 		if writes != test.writes {
 			t.Errorf("%s: writes %t", name, writes)
+		}
+	}
+}
+
+// TestListenerSetIsLetIn: what the object itself was told does not stand while
+// the proxies come back.
+func TestListenerSetIsLetIn(t *testing.T) {
+	t.Parallel()
+	m := merger{controller: own, now: at(100)}
+	for reason, keeps := range map[string]bool{"Programmed": true, "NotAllowed": false, "ListenersNotValid": false, "HostnameConflict": false} {
+		before, _ := m.merge(&gatewayv1.ListenerSet{}, wantGateway(ir.False, reason))
+		existing := &gatewayv1.ListenerSet{Status: before.status.(gatewayv1.ListenerSetStatus)}
+		pending := wantGateway(ir.False, reasonPending)
+		pending.KeepProgrammed = true
+		after, _ := m.merge(existing, pending)
+		if got := after.status.(gatewayv1.ListenerSetStatus).Conditions[0].Reason; keeps != (got == reason) {
+			t.Errorf("%s becomes %s", reason, got)
 		}
 	}
 }

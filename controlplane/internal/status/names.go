@@ -29,6 +29,14 @@ const (
 	conditionResolvedRefs = string(gatewayv1.ListenerConditionResolvedRefs)
 	reasonInvalid         = string(gatewayv1.GatewayReasonInvalid)
 	reasonPending         = string(gatewayv1.GatewayReasonPending)
+
+	reasonNotAllowed        = string(gatewayv1.ListenerSetReasonNotAllowed)
+	reasonListenersNotValid = string(gatewayv1.ListenerSetReasonListenersNotValid)
+	reasonParentNotAccepted = string(gatewayv1.ListenerSetReasonParentNotAccepted)
+	reasonHostnameConflict  = string(gatewayv1.ListenerEntryReasonHostnameConflict)
+	reasonProtocolConflict  = string(gatewayv1.ListenerEntryReasonProtocolConflict)
+	// reasonParentNotProgrammed is in the API's text, without a constant.
+	reasonParentNotProgrammed = "ParentNotProgrammed"
 )
 
 // versionOf is the version in which the status of ref's kind is written.

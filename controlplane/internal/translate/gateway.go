@@ -228,13 +228,11 @@ func (g *gateway) status() ir.ObjectStatus {
 	}
 	var bad []string
 	serving := 0
-	for _, l := range g.listeners {
+	for _, l := range g.own() {
+		status.Listeners = append(status.Listeners, l.status())
 		if l.accepted() {
 			serving++
 		}
-	}
-	for _, l := range g.own() {
-		status.Listeners = append(status.Listeners, l.status())
 		if !l.accepted() || l.unresolved != nil {
 			bad = append(bad, string(l.spec.Name))
 		}

@@ -77,8 +77,9 @@ func (t *translation) setRefusal(g *gateway, namespace string) *problem {
 }
 
 // yield marks a listener of a ListenerSet as one that cannot be told apart from
-// one before it, which is not affected. The message does not name that one: it
-// may be of somebody else.
+// one before it, which is not affected: nobody takes from others what they have.
+// What a Gateway itself names stays its own, even while two of its listeners
+// exclude each other.
 func (l *listener) yield(before []*listener) {
 	for _, other := range before {
 		isOut := other.refused != nil || other.set != nil && other.conflict != nil
@@ -86,8 +87,7 @@ func (l *listener) yield(before []*listener) {
 			continue
 		}
 		if p := portConflict(l, other); p != nil {
-			l.conflict = problemf(p.reason, "a listener that comes before, of Gateway %s or of a ListenerSet, has the same port %d and the same hostname or another protocol",
-				l.gateway.name, l.port)
+			l.conflict = problemf(p.reason, "%s has the same port %d and %s, and comes first", other.describeTo(l.set), l.port, clash(p.reason))
 			return
 		}
 	}
@@ -99,6 +99,26 @@ func (l *listener) yield(before []*listener) {
 			l.overlaps, other.overlaps = true, true
 		}
 	}
+}
+
+// describeTo names a listener to those who see the set s, which may not see what
+// other sets hold.
+func (l *listener) describeTo(s *listenerSet) string {
+	switch l.set {
+	case nil:
+		return "listener " + string(l.spec.Name) + " of Gateway " + l.gateway.name.String()
+	case s:
+		return "listener " + string(l.spec.Name)
+	default:
+		return "a listener of another ListenerSet of Gateway " + l.gateway.name.String()
+	}
+}
+
+func clash(reason string) string {
+	if reason == string(gatewayv1.ListenerReasonProtocolConflict) {
+		return "another protocol"
+	}
+	return "the same hostname"
 }
 
 // isAttached tells whether the set is one of those that its Gateway counts.

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
@@ -59,7 +62,8 @@ func gatewayOf(s *snapshot.Snapshot, name ir.Name) *gatewayv1.Gateway {
 	return nil
 }
 
-// setsOf are the ListenerSets that name a Gateway as their parent.
+// setsOf are the ListenerSets that name a Gateway as their parent and that it
+// allows.
 func setsOf(s *snapshot.Snapshot, g *gatewayv1.Gateway) []*gatewayv1.ListenerSet {
 	var sets []*gatewayv1.ListenerSet
 	for _, set := range s.ListenerSets {
@@ -67,11 +71,32 @@ func setsOf(s *snapshot.Snapshot, g *gatewayv1.Gateway) []*gatewayv1.ListenerSet
 		if set.Spec.ParentRef.Namespace != nil {
 			namespace = string(*set.Spec.ParentRef.Namespace)
 		}
-		if namespace == g.Namespace && string(set.Spec.ParentRef.Name) == g.Name {
+		if namespace == g.Namespace && string(set.Spec.ParentRef.Name) == g.Name && letsIn(s, g, set.Namespace) {
 			sets = append(sets, set)
 		}
 	}
 	return sets
+}
+
+// letsIn tells whether a Gateway may have listeners from a namespace.
+func letsIn(s *snapshot.Snapshot, g *gatewayv1.Gateway, namespace string) bool {
+	if g.Spec.AllowedListeners == nil || g.Spec.AllowedListeners.Namespaces == nil || g.Spec.AllowedListeners.Namespaces.From == nil {
+		return false
+	}
+	switch *g.Spec.AllowedListeners.Namespaces.From {
+	case gatewayv1.NamespacesFromAll:
+		return true
+	case gatewayv1.NamespacesFromSame:
+		return namespace == g.Namespace
+	case gatewayv1.NamespacesFromSelector:
+		selector, err := metav1.LabelSelectorAsSelector(g.Spec.AllowedListeners.Namespaces.Selector)
+		return err == nil && slices.ContainsFunc(s.Namespaces, func(n *corev1.Namespace) bool {
+			all := labels.Set{corev1.LabelMetadataName: n.Name}
+			return n.Name == namespace && selector.Matches(labels.Merge(all, n.Labels))
+		})
+	case gatewayv1.NamespacesFromNone:
+	}
+	return false
 }
 
 func mayHaveKeyPair(s *snapshot.Snapshot, g *gatewayv1.Gateway, sets []*gatewayv1.ListenerSet, secret ir.Name) bool {
