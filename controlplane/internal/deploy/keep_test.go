@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -32,6 +33,7 @@ func TestWriter(t *testing.T) {
 	t.Run("what others add stays", w.additions)
 	t.Run("parameters come and go", w.parameters)
 	t.Run("without listeners there is no Service", w.noListeners)
+	t.Run("addresses that a Gateway asks for", w.addresses)
 	t.Run("objects of others are left", w.foreign)
 	t.Run("a Gateway that is made anew", w.anew)
 	t.Run("what the API server refuses is said", w.refused)
@@ -226,6 +228,29 @@ func (w *world) parameters(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// addresses are those that the API server lets the Service have.
+func (w *world) addresses(t *testing.T) {
+	s := w.gateway(t, "addresses", "{service: {type: ClusterIP}}")
+	s.Requested = []string{"192.0.2.1"}
+	w.want(s)
+	w.problem(t, s, "apply Service ", "192.0.2.1")
+	s.Deployment = ptr.To(*s.Deployment)
+	s.Requested = []string{"10.0.0.77"}
+	w.want(s)
+	eventually(t, w, s, func(o *corev1.Service) error {
+		if o.Spec.ClusterIP != "10.0.0.77" {
+			return fmt.Errorf("the address is %s", o.Spec.ClusterIP)
+		}
+		return nil
+	})
+	w.deployed(t, s)
+
+	s.Deployment = ptr.To(*s.Deployment)
+	s.Requested = []string{"10.0.0.78"}
+	w.want(s)
+	w.problem(t, s, "apply Service ", "clusterIP")
 }
 
 func (w *world) noListeners(t *testing.T) {

@@ -183,6 +183,21 @@ func (b *builder) disruptionBudget() *policyv1.PodDisruptionBudget {
 	}
 }
 
+// request asks for the addresses of the Gateway. The API server, or the load
+// balancer, refuses those that somebody else has.
+func (b *builder) request(spec *corev1.ServiceSpec) {
+	switch {
+	case len(b.Requested) == 0:
+	case spec.Type == corev1.ServiceTypeLoadBalancer:
+		spec.LoadBalancerIP = b.Requested[0]
+	default:
+		spec.ClusterIP, spec.ClusterIPs = b.Requested[0], b.Requested
+		if len(b.Requested) > 1 {
+			spec.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicyRequireDualStack)
+		}
+	}
+}
+
 func (b *builder) service() *corev1.Service {
 	p := b.kube.Service
 	spec := corev1.ServiceSpec{
@@ -200,6 +215,7 @@ func (b *builder) service() *corev1.Service {
 	if spec.Type == corev1.ServiceTypeLoadBalancer {
 		spec.LoadBalancerClass = p.LoadBalancerClass
 	}
+	b.request(&spec)
 	for _, port := range b.Ports {
 		number := int32(port.Number)
 		spec.Ports = append(spec.Ports, corev1.ServicePort{

@@ -86,6 +86,12 @@ func specs(t *testing.T) map[string]deploy.Spec {
 		many.Ports = append(many.Ports, ir.Port{Name: fmt.Sprintf("http-%d", port), Number: port})
 	}
 	all["many-ports"] = many
+	asked := spec(t, "{service: {type: ClusterIP}}")
+	asked.Requested = []string{"10.96.0.200", "fd00::200"}
+	all["addresses"] = asked
+	balanced := spec(t, "{}")
+	balanced.Requested = []string{"192.0.2.1"}
+	all["address-of-load-balancer"] = balanced
 	none := spec(t, "{podTemplate: {terminationGracePeriodSeconds: 0}}")
 	none.Ports = nil
 	all["no-ports"] = none

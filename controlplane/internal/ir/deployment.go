@@ -19,6 +19,10 @@ type Deployment struct {
 	Parameters []Name
 	// SystemCA replaces the CA bundle of the proxies' system; nil keeps it.
 	SystemCA *SystemCA
+	// Requested are the IP addresses that the Gateway asks for; empty takes any.
+	Requested []string
+	// Unusable says why the Service cannot have them; empty where it may.
+	Unusable string
 	// Addresses are where the Gateway can be reached: IP addresses and host
 	// names. Empty while there is none.
 	Addresses []string

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -278,6 +279,12 @@ func refusal(conditions []ir.Condition, types ...string) (ir.Condition, bool) {
 func unreachable(live Live, deployed *ir.Deployment) (ir.Condition, bool) {
 	no := ir.Condition{Type: conditionProgrammed, Status: ir.False}
 	switch {
+	case deployed.Unusable != "":
+		no.Reason, no.Message = string(gatewayv1.GatewayReasonAddressNotUsable), deployed.Unusable
+	case lacksRequested(live, deployed):
+		no.Reason = string(gatewayv1.GatewayReasonAddressNotUsable)
+		no.Message = bounded(fmt.Sprintf("the Service has not the addresses that spec.addresses asks for, %s; one that exists keeps what it has until it is deleted: %s",
+			strings.Join(deployed.Requested, ", "), cmp.Or(live.Undeployed, "it has "+strings.Join(deployed.Addresses, ", "))))
 	case live.Undeployed != "":
 		no.Reason, no.Message = string(gatewayv1.GatewayReasonNoResources), bounded(live.Undeployed)
 	case live.Connected > 0 && len(deployed.Addresses) == 0:
@@ -287,6 +294,20 @@ func unreachable(live Live, deployed *ir.Deployment) (ir.Condition, bool) {
 		return ir.Condition{}, false
 	}
 	return no, true
+}
+
+// serviceRefused is in what deploy says where the API server takes no Service.
+const serviceRefused = "apply Service "
+
+// lacksRequested tells whether a Gateway was given other addresses than it asks
+// for, or none because the Service was refused.
+func lacksRequested(live Live, deployed *ir.Deployment) bool {
+	for _, address := range deployed.Requested {
+		if !slices.Contains(deployed.Addresses, address) {
+			return len(deployed.Addresses) > 0 || strings.Contains(live.Undeployed, serviceRefused)
+		}
+	}
+	return false
 }
 
 // programmedOf says whether the proxies run what was accepted.

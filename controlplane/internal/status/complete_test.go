@@ -106,6 +106,32 @@ func TestDeployed(t *testing.T) {
 	}
 }
 
+// TestRequestedAddresses is about Gateways that ask for addresses.
+func TestRequestedAddresses(t *testing.T) {
+	t.Parallel()
+	running := Live{Connected: 1, Acknowledged: true}
+	for name, test := range map[string]struct {
+		live    Live
+		d       ir.Deployment
+		gateway string
+	}{
+		"has them": {running, ir.Deployment{Requested: []string{"10.0.0.7"}, Addresses: []string{"10.0.0.7"}}, "True Programmed "},
+		"others":   {running, ir.Deployment{Requested: []string{"10.0.0.7"}, Addresses: []string{"10.0.0.8"}}, "False AddressNotUsable the Service has not the addresses"},
+		"not yet":  {running, ir.Deployment{Requested: []string{"10.0.0.7"}}, "False AddressNotAssigned "},
+		"refused":  {Live{Undeployed: "apply Service a/b: not in the range"}, ir.Deployment{Requested: []string{"10.0.0.7"}}, "False AddressNotUsable "},
+		"unusable": {Live{}, ir.Deployment{Requested: []string{"::1"}, Unusable: "no"}, "False AddressNotUsable no"},
+		"no room":  {Live{Undeployed: "no room"}, ir.Deployment{Requested: []string{"10.0.0.7"}}, "False NoResources no room"},
+	} {
+		yes := []ir.Condition{accepted(ir.True, "")}
+		test.d.Gateway = gatewayName()
+		r := &ir.Result{Statuses: []ir.ObjectStatus{gatewayStatus(yes, yes)}, Deployments: []*ir.Deployment{&test.d}}
+		got := Complete(r, map[ir.Name]Live{gatewayName(): test.live}, "")[0]
+		if last := text(got.Conditions); !strings.HasPrefix(last, test.gateway) {
+			t.Errorf("%s: %s, want %s", name, last, test.gateway)
+		}
+	}
+}
+
 // text is the last condition.
 func text(conditions []ir.Condition) string {
 	c := conditions[len(conditions)-1]

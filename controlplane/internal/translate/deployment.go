@@ -50,7 +50,10 @@ func (t *translation) setDeployment(g *gateway) {
 	for _, p := range all {
 		d.Parameters = append(d.Parameters, nameOf(p))
 	}
-	g.parameters = t.setParameters(d, parameters.Merge(all...))
+	merged := parameters.Merge(all...)
+	d.Requested = requestedAddresses(g.object)
+	d.Unusable = unusable(d.Requested, merged)
+	g.parameters = t.setParameters(d, merged)
 }
 
 // setParameters checks the parameters as they are together.
@@ -144,7 +147,7 @@ func (t *translation) addresses(object *gatewayv1.Gateway) []string {
 // deployed is how the Gateway's proxies are to be deployed, once all is known
 // of its listeners.
 func (g *gateway) deployed() *ir.Deployment {
-	g.deployment.Frozen = g.refused != nil || g.parameters != nil
+	g.deployment.Frozen = g.refused != nil || g.parameters != nil || g.deployment.Unusable != ""
 	for _, l := range g.listeners {
 		port := ir.Port{Name: listenerName(l.port, l.usesTLS()), Number: l.port}
 		if l.accepted() && !slices.Contains(g.deployment.Ports, port) {

@@ -23,6 +23,7 @@ func supportedFeatures() []string {
 func gatewayFeatures() []features.FeatureName {
 	return []features.FeatureName{
 		features.SupportGateway,
+		features.SupportGatewayAddressEmpty,
 		features.SupportGatewayBackendClientCertificate,
 		features.SupportGatewayFrontendClientCertificateValidation,
 		features.SupportGatewayFrontendClientCertificateValidationInsecureFallback,
@@ -30,6 +31,7 @@ func gatewayFeatures() []features.FeatureName {
 		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
+		features.SupportGatewayStaticAddresses,
 		features.SupportListenerSet,
 		features.SupportReferenceGrant,
 	}

@@ -71,7 +71,7 @@ func (g *gateway) reached() map[*backend]struct{} {
 
 // newGateway checks a Gateway and its listeners; routes come later.
 func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
-	g := &gateway{object: object, name: nameOf(object), refused: checkGateway(object)}
+	g := &gateway{object: object, name: nameOf(object), refused: t.checkAddresses(object)}
 	t.setDeployment(g)
 	g.presents = t.clientCertificateOf(g)
 	for i := range object.Spec.Listeners {
@@ -79,14 +79,6 @@ func (t *translation) newGateway(object *gatewayv1.Gateway) *gateway {
 	}
 	g.setConflicts()
 	return g
-}
-
-// checkGateway refuses what would be half-right if it were left out.
-func checkGateway(object *gatewayv1.Gateway) *problem {
-	if len(object.Spec.Addresses) > 0 {
-		return problemf(string(gatewayv1.GatewayReasonUnsupportedAddress), "spec.addresses is not supported: the controller assigns addresses")
-	}
-	return nil
 }
 
 // setConflicts marks listeners that cannot be told apart: see portConflict. As
