@@ -49,6 +49,15 @@ spec:
   tls: %[2]s
   listeners: [%[3]s]`
 
+	// grantSetManifest takes the port.
+	grantSetManifest = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: set, namespace: grants}
+spec:
+  parentRef: {name: sets}
+  listeners: [{name: https, protocol: HTTPS, port: %[1]d, tls: {certificateRefs: [{name: pair, namespace: set}]}}]`
+
 	// grantRouteManifest takes the kind, the name and the rules.
 	grantRouteManifest = `
 apiVersion: gateway.networking.k8s.io/v1
@@ -81,7 +90,8 @@ type crossing struct {
 // crossings are all references that a ReferenceGrant can permit.
 func crossings(t *testing.T) []crossing {
 	t.Helper()
-	port, listener, frontend := func() uint16 { return envoytest.FreePort(t) }, envoytest.FreePort(t), envoytest.FreePort(t)
+	port := func() uint16 { return envoytest.FreePort(t) }
+	listener, frontend, set := port(), port(), port()
 	const (
 		secret  = `{group: "", kind: Secret, name: pair}`
 		service = `{group: "", kind: Service, name: app}`
@@ -108,6 +118,11 @@ func crossings(t *testing.T) []crossing {
 			name: "frontend", kind: "Gateway", to: secret, gateway: "frontend", port: frontend,
 			manifests: gateway("frontend", `{frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: Secret, name: pair, namespace: frontend}]}}}}`,
 				"{name: https, protocol: HTTPS, port: %d, tls: {certificateRefs: [{name: own}]}}", frontend),
+		},
+		{
+			name: "set", kind: "ListenerSet", to: secret, gateway: "sets", port: set,
+			manifests: gateway("sets", "{}", "{name: http, protocol: HTTP, port: %d}", port()) + "\n  allowedListeners: {namespaces: {from: Same}}" +
+				"\n---\n" + fmt.Sprintf(grantSetManifest, set),
 		},
 		{
 			name: "http-service", kind: "HTTPRoute", to: service,
@@ -228,7 +243,7 @@ func (x *crossed) unfit(t *testing.T, all []crossing) {
 	t.Helper()
 	for what, change := range map[string]func(c crossing) [3]string{
 		"another namespace": func(c crossing) [3]string { return [3]string{c.kind, "elsewhere", c.to} },
-		"another kind":      func(c crossing) [3]string { return [3]string{"TCPRoute", "grants", c.to} },
+		"another kind":      func(c crossing) [3]string { return [3]string{anotherKind(c.kind), "grants", c.to} },
 		"another name": func(c crossing) [3]string {
 			return [3]string{c.kind, "grants", strings.Replace(c.to, "name: ", "name: other-", 1)}
 		},
@@ -243,6 +258,15 @@ func (x *crossed) unfit(t *testing.T, all []crossing) {
 	for _, c := range all {
 		x.refused(t, c, true)
 	}
+}
+
+// anotherKind is one that may name the same things. What its Gateway may, a
+// ListenerSet may not.
+func anotherKind(kind string) string {
+	if kind == "ListenerSet" {
+		return "Gateway"
+	}
+	return "ListenerSet"
 }
 
 // grant permits one reference, and no other.
