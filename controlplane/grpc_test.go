@@ -77,7 +77,7 @@ func TestGRPCRoutes(t *testing.T) {
 	c.apply(t, backendManifest, "calls", "other", serveCalls(t, "other", insecure.NewCredentials()))
 	c.apply(t, backendManifest, "calls", "tls", serveCalls(t, "tls", credentials.NewServerTLSFromCert(&inner)))
 	c.apply(t, policyManifest, "calls", "tls")
-	c.cluster.envoy(t, "calls", "calls")
+	c.envoy(t, "calls", "calls")
 	t.Run("methods and headers", c.matches)
 	t.Run("a backend with TLS", c.encrypted)
 	t.Run("backends that are not there", c.missing)

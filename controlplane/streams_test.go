@@ -88,7 +88,7 @@ func TestTLSRoutes(t *testing.T) {
 	for name, b := range map[string]*envoytest.Backend{"one": s.one, "other": s.other, "plain": s.plain} {
 		s.apply(t, backendManifest, "streams", name, b.Port)
 	}
-	s.cluster.envoy(t, "streams", "streams")
+	s.envoy(t, "streams", "streams")
 	t.Run("TLS passes through", s.passesThrough)
 	t.Run("connections are shared by weight", s.shares)
 	t.Run("TLS ends, and begins again by a policy", s.endsAndBeginsAgain)

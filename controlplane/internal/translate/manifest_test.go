@@ -110,6 +110,13 @@ func newObject(kind string) client.Object {
 		return &v1alpha1.BackendConfigPolicy{}
 	case "GatewayParameters":
 		return &v1alpha1.GatewayParameters{}
+	}
+	return newCoreObject(kind)
+}
+
+// newCoreObject makes one of the kinds of Kubernetes itself.
+func newCoreObject(kind string) client.Object {
+	switch kind {
 	case "Namespace":
 		return &corev1.Namespace{}
 	case "Service":

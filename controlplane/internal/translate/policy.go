@@ -177,7 +177,7 @@ func (u uses) add(b *backend, gateway ir.Name) {
 func (u uses) gateways(target policyTarget) []ir.Name {
 	var names []ir.Name
 	for use := range u[target.ref] {
-		if (target.section == "" || target.section == use.port) && !(use.through && target.isTLSOnly) {
+		if (target.section == "" || target.section == use.port) && (!use.through || !target.isTLSOnly) {
 			names = append(names, use.gateway)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // Remarks in the status of a policy.
 const (
 	noteUnused = "no route of a Gateway of this controller leads to the target"
-	notePassed = "a TLSRoute passes the TLS of clients through to the target as it comes, without the policy"
+	notePassed = "a TLSRoute passes the TLS of clients through to the target as it comes, without the policy" //nolint:gosec // It is a remark.
 )
 
 // policyTarget is a target of a policy, or the one port of it.

@@ -53,7 +53,7 @@ func (t *translation) stream(route ir.Ref, how reach, refs []gatewayv1.BackendRe
 	total := int64(0)
 	for i := range refs {
 		weight := max(deref(refs[i].Weight, 1), 0)
-		share := ir.WeightedCluster{Cluster: contract.InvalidCluster, Weight: uint32(weight)} //nolint:gosec // It is not negative.
+		share := ir.WeightedCluster{Cluster: contract.InvalidCluster, Weight: uint32(weight)}
 		b, p := t.resolveFor(how, route, &refs[i].BackendObjectReference)
 		if p != nil {
 			s.unresolved = append(s.unresolved, problemf(p.reason, "rules[0].backendRefs[%d]: %s", i, p.message))

@@ -6,7 +6,10 @@
 // same objects in any order give the same bytes. A bad object makes one
 // listener, route or backend invalid, never the translation. A backend that a
 // TLS policy targets is reached by TLS or not at all: where the policy is
-// invalid, routes point to contract.InvalidCluster and Envoy answers 500.
+// invalid, routes point to contract.InvalidCluster and Envoy answers 500, 503
+// to gRPC, or closes the connection. The exception is TLS that a TLSRoute
+// passes through: it is the client's own, which no policy wraps again, and it
+// has clusters that get nothing else (see reach).
 package translate
 
 import (
