@@ -391,13 +391,3 @@ func (b *beyond) flips(t *testing.T) {
 		t.Logf("%-13s traffic %v, status %v", flip.what, traffic.Round(time.Millisecond), time.Since(since).Round(time.Millisecond))
 	}
 }
-
-// remove deletes what a manifest names.
-func (b *beyond) remove(t *testing.T, manifest string, arguments ...any) {
-	t.Helper()
-	for _, object := range parse(t, manifest, arguments...) {
-		if err := b.Delete(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-	}
-}

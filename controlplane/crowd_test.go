@@ -106,6 +106,7 @@ func TestOneBadObjectHarmsNobody(t *testing.T) {
 	t.Run("bad bundles", func(t *testing.T) { w.bring(t, w.bundles) })
 	t.Run("bad policies", func(t *testing.T) { w.bring(t, w.policies) })
 	t.Run("a certificate that a listener cannot have", w.badListener)
+	t.Run("odd routes", w.oddRoutes)
 	t.Run("what Envoy rejects is sent once", w.rejectedOnce)
 	t.Run("a proxy that starts among them", w.freshProxy)
 	t.Run("mended", w.mended)

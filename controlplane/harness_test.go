@@ -210,6 +210,16 @@ func (c *cluster) apply(t *testing.T, manifests string, arguments ...any) {
 	}
 }
 
+// remove deletes what manifests name.
+func (c *cluster) remove(t *testing.T, manifests string, arguments ...any) {
+	t.Helper()
+	for _, object := range parse(t, manifests, arguments...) {
+		if err := c.Delete(t.Context(), object); err != nil {
+			t.Fatalf("delete %s %s: %v", object.GetKind(), object.GetName(), err)
+		}
+	}
+}
+
 func parse(t *testing.T, manifests string, arguments ...any) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured
