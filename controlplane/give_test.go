@@ -101,6 +101,34 @@ func TestAcknowledged(t *testing.T) {
 	}
 }
 
+func TestListenerSetsAreAcknowledged(t *testing.T) {
+	t.Parallel()
+	p, fake, server := newTestPipeline(t)
+	with := func(sets string, clusters ...*ir.Cluster) *ir.Gateway {
+		g := generation(gatewayOf(clusters...), 1)
+		g.ListenerSets = sets
+		return g
+	}
+	check := func(state xds.State, all, sets bool) {
+		t.Helper()
+		fake.state = state
+		if live := p.liveOf(p.result.Gateways[0]); live.Acknowledged != all || live.SetsAcknowledged != sets {
+			t.Errorf("%+v, want %t and %t", live, all, sets)
+		}
+	}
+	p.translatedTo(t, with("a"))
+	check(xds.State{Connected: 1}, false, false)
+	check(xds.State{Connected: 1, AckedRevision: 1}, true, true)
+	p.translatedTo(t, with("b"))
+	check(xds.State{Connected: 1, AckedRevision: 1}, true, false)
+	check(xds.State{Connected: 1, AckedRevision: 2}, true, true)
+
+	// While it is held, what Envoy has answered is something else.
+	server.server = policiesAt("7")
+	p.translatedTo(t, with("c", plaintext("a")))
+	check(xds.State{Connected: 1, AckedRevision: 2}, true, false)
+}
+
 func TestHeldGatewaysKeepWhatTheyRun(t *testing.T) {
 	t.Parallel()
 	p, fake, server := newTestPipeline(t)

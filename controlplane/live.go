@@ -23,6 +23,9 @@ func (p *pipeline) answers() map[ir.Name][]replica.Gateway {
 			Namespace: name.Namespace, Name: name.Name, UID: given.uid, Generation: given.gateway.Generation,
 			Connected: state.Connected,
 			Answered:  state.Connected > 0 && state.AckedRevision >= given.revision,
+
+			ListenerSets: given.gateway.ListenerSets,
+			SetsAnswered: state.Connected > 0 && state.AckedRevision >= given.setsRevision,
 		}
 		for _, r := range state.Rejections {
 			own.Rejections = append(own.Rejections, replica.Rejection(r))
@@ -53,10 +56,13 @@ func (p *pipeline) live(g *ir.Gateway, answers []replica.Gateway) status.Live {
 		p.together[g.Name] = known
 	}
 	known.take(p.uids[g.Name], g.Generation, answers, now, p.grace)
+	known.takeSets(g.ListenerSets, answers)
 	live := status.Live{
 		Connected:    known.connected,
 		Acknowledged: known.answered,
-		Settling:     now.Sub(p.started) < p.settle || known.returning(now, p.grace) > 0,
+
+		SetsAcknowledged: known.setsAnswered,
+		Settling:         now.Sub(p.started) < p.settle || known.returning(now, p.grace) > 0,
 	}
 	if p.deployer != nil {
 		live.Undeployed = p.deployer.Problem(g.Name)

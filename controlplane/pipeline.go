@@ -92,6 +92,8 @@ type published struct {
 	uid string
 	// revision is the one under which this generation was given first.
 	revision uint64
+	// setsRevision is the one under which the ListenerSets were given first.
+	setsRevision uint64
 	// problems are parts that were left out.
 	problems []*envoy.ResourceError
 }
@@ -250,9 +252,12 @@ func (p *pipeline) give(g *ir.Gateway) {
 		return
 	}
 	resources, err := envoy.Build(g, envoy.Options{ListenAddress: p.options.Translation.ListenAddress})
-	now := &published{gateway: g, uid: uid, revision: p.revision, problems: envoy.Problems(err)}
+	now := &published{gateway: g, uid: uid, revision: p.revision, setsRevision: p.revision, problems: envoy.Problems(err)}
 	if before != nil && before.uid == uid && before.gateway.Generation == g.Generation {
 		now.revision = before.revision
+		if before.gateway.ListenerSets == g.ListenerSets {
+			now.setsRevision = before.setsRevision
+		}
 	}
 	p.gateways[g.Name] = now
 	for _, problem := range now.problems {

@@ -17,6 +17,10 @@ type together struct {
 	// answered: at some time all proxies had answered the generation. One that
 	// joins later must not make a Gateway that works look as if it did not.
 	answered bool
+	// sets are the Gateway's ListenerSets; setsAnswered is for them what answered
+	// is for the generation.
+	sets         string
+	setsAnswered bool
 	// standing are rejections that no answer has ended yet. A proxy that
 	// connects to another replica rejects again what it has rejected, but not
 	// at once.
@@ -61,6 +65,21 @@ func (t *together) take(uid string, generation int64, answers []replica.Gateway,
 	}
 	slices.SortFunc(fresh, replica.Rejection.Compare)
 	t.standing = slices.CompactFunc(fresh, func(a, b replica.Rejection) bool { return a.Compare(b) == 0 })
+}
+
+// takeSets brings t up to date with who has answered the ListenerSets. It comes
+// after take.
+func (t *together) takeSets(sets string, answers []replica.Gateway) {
+	if t.sets != sets {
+		t.sets, t.setsAnswered = sets, false
+	}
+	all := t.connected > 0
+	for _, a := range answers {
+		if a.UID == t.uid && a.Connected > 0 {
+			all = all && a.SetsAnswered && a.ListenerSets == sets
+		}
+	}
+	t.setsAnswered = t.setsAnswered || all
 }
 
 // returning is how long the last proxy that went may still be on its way to

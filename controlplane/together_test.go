@@ -90,6 +90,36 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+func TestListenerSetsAreAnswered(t *testing.T) {
+	t.Parallel()
+	with := func(sets string, answered bool) replica.Gateway {
+		g := at(1, true)
+		g.ListenerSets, g.SetsAnswered = sets, answered
+		return g
+	}
+	another := with("a", false)
+	another.UID = "another"
+	known := &together{}
+	for i, moment := range []struct {
+		sets     string
+		answers  []replica.Gateway
+		answered bool
+	}{
+		{"a", []replica.Gateway{with("a", true), with("a", false)}, false},
+		{"a", []replica.Gateway{with("a", true), with("", true)}, false},
+		{"a", []replica.Gateway{with("a", true), another, at(0, false)}, true},
+		{"a", []replica.Gateway{with("a", true), with("a", false)}, true}, // One that joins later.
+		{"b", []replica.Gateway{with("a", true)}, false},
+		{"b", nil, false},
+	} {
+		known.take("uid", 2, moment.answers, time.Unix(0, 0), time.Second)
+		known.takeSets(moment.sets, moment.answers)
+		if known.setsAnswered != moment.answered {
+			t.Errorf("moment %d: answered is %t", i, known.setsAnswered)
+		}
+	}
+}
+
 func TestAnotherGenerationIsAnsweredAnew(t *testing.T) {
 	t.Parallel()
 	known := &together{}

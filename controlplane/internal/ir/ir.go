@@ -61,6 +61,9 @@ type Ref struct {
 type Gateway struct {
 	Name       Name
 	Generation int64
+	// ListenerSets changes with the ListenerSets that the Gateway allows, whose
+	// generations it stands for; empty where there is none.
+	ListenerSets string `json:"-"`
 	// Listeners, by port.
 	Listeners []Listener
 	// Clusters, by name: only those that a route of this Gateway uses.

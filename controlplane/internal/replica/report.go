@@ -29,6 +29,10 @@ type Gateway struct {
 	Connected int `json:"connected"`
 	// Answered: all of them have answered the configuration of the generation.
 	Answered bool `json:"answered,omitempty"`
+	// ListenerSets are those of the configuration; SetsAnswered: all proxies
+	// have answered it.
+	ListenerSets string `json:"listenerSets,omitempty"`
+	SetsAnswered bool   `json:"setsAnswered,omitempty"`
 	// Rejections are what they reject.
 	Rejections []Rejection `json:"rejections,omitempty"`
 }

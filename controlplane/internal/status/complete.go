@@ -19,6 +19,8 @@ type Live struct {
 	// Acknowledged: the configuration of the Gateway's present generation has
 	// been sent to the connected proxies and all have answered it.
 	Acknowledged bool
+	// SetsAcknowledged is the same of the Gateway's ListenerSets.
+	SetsAcknowledged bool
 	// Settling: the controller has just started, so that proxies may not have
 	// come back yet. What the status says of them is left standing.
 	Settling bool

@@ -25,13 +25,15 @@ func (m merger) listenerSet(existing *gatewayv1.ListenerSet, wanted *Object) (an
 
 // listenerSet adds Programmed to a ListenerSet and its listeners. g is what the
 // proxies of its Gateway run, deployed how, nil where nothing is. Unlike a
-// Gateway, it does not care for what Envoy rejects of others.
+// Gateway, it does not care for what Envoy rejects of others, and while Envoy has
+// not answered what is new of one of them, the others stay as they are.
 func listenerSet(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deployment) Object {
 	object := Object{ObjectStatus: s}
 	var chains []string
 	for _, l := range s.Listeners {
 		chains = append(chains, l.Chains...)
 	}
+	live.Acknowledged = live.Acknowledged && live.SetsAcknowledged
 	own := live
 	own.Rejections = rejectionsOf(g, live.Rejections, chains)
 	programmed := programmedOf(own)
@@ -48,7 +50,7 @@ func listenerSet(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deplo
 			programmed.Reason = reasonParentNotProgrammed
 		}
 	}
-	object.KeepProgrammed = live.Settling && programmed.Reason == reasonPending
+	object.KeepProgrammed = programmed.Reason == reasonPending && (live.Settling || live.Connected > 0)
 	object.Conditions = append(slices.Clone(s.Conditions), programmed)
 	object.Listeners = listeners(s.Listeners, g, live)
 	for _, l := range object.Listeners {

@@ -15,7 +15,7 @@ func setName() ir.Name { return ir.Name{Namespace: "team", Name: "set"} }
 // which it is not accepted, unlike a Gateway.
 func TestListenerSetProgrammed(t *testing.T) {
 	t.Parallel()
-	running := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true}}
+	running := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true, SetsAcknowledged: true}}
 	no := func(reason string) []ir.Condition {
 		return []ir.Condition{{Type: conditionAccepted, Status: ir.False, Reason: reason, Message: "taken"}}
 	}
@@ -23,11 +23,15 @@ func TestListenerSetProgrammed(t *testing.T) {
 	yes := []ir.Condition{accepted(ir.True, "")}
 	rejecting := func(name string) map[ir.Name]Live {
 		return map[ir.Name]Live{gatewayName(): {
-			Connected: 1, Acknowledged: true, Rejections: []Rejection{{Part: PartListener, Name: name, Message: "Envoy rejected: x"}},
+			Connected: 1, Acknowledged: true, SetsAcknowledged: true, Rejections: []Rejection{{Part: PartListener, Name: name, Message: "Envoy rejected: x"}},
 		}}
 	}
-	undeployed := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true, Undeployed: "no room"}}
-	const runs = "True Programmed Envoy runs this generation"
+	undeployed := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true, SetsAcknowledged: true, Undeployed: "no room"}}
+	unanswered := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true}}
+	const (
+		runs    = "True Programmed Envoy runs this generation"
+		pending = "False Pending Envoy has not acknowledged this generation yet"
+	)
 	for name, test := range map[string]struct {
 		live            map[ir.Name]Live
 		set, listener   []ir.Condition
@@ -42,6 +46,7 @@ func TestListenerSetProgrammed(t *testing.T) {
 		"not allowed, no proxy": {nil, no("NotAllowed"), no("PortUnavailable"), "False NotAllowed Accepted is False: taken", "False Invalid Accepted is False: taken"},
 		"parent not accepted":   {running, no("ParentNotAccepted"), yes, "False ParentNotProgrammed Accepted is False: taken", runs},
 		"not deployed":          {undeployed, yes, yes, "False ParentNotProgrammed Gateway infra/http: no room", runs},
+		"new":                   {unanswered, yes, yes, pending, pending},
 		"rejected":              {rejecting("http-80"), yes, yes, "False Invalid Envoy rejected: x", "False Invalid Envoy rejected: x"},
 		"others rejected":       {rejecting("http-81"), yes, yes, runs, runs},
 	} {
@@ -63,6 +68,9 @@ func TestListenerSetProgrammed(t *testing.T) {
 		}
 		if last := text(got.Listeners[0].Conditions); last != test.onMember {
 			t.Errorf("%s: listener: %s, want %s", name, last, test.onMember)
+		}
+		if got.KeepProgrammed != (name == "new") {
+			t.Errorf("%s: what stands there is kept: %t", name, got.KeepProgrammed)
 		}
 		if got.Addresses != nil {
 			t.Errorf("%s: a ListenerSet has no addresses", name)

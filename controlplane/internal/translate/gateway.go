@@ -103,7 +103,7 @@ func (g *gateway) setConflicts() {
 
 // configuration is what the Gateway's proxies run.
 func (g *gateway) configuration() *ir.Gateway {
-	result := &ir.Gateway{Name: g.name, Generation: g.object.Generation}
+	result := &ir.Gateway{Name: g.name, Generation: g.object.Generation, ListenerSets: g.setsDigest()}
 	if g.refused != nil {
 		return result
 	}

@@ -1,6 +1,9 @@
 package translate
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -152,6 +155,22 @@ func (s *listenerSet) accepted() ir.Condition {
 		condition.Status = ir.False
 	}
 	return condition
+}
+
+// setsDigest changes with the ListenerSets that the Gateway allows.
+func (g *gateway) setsDigest() string {
+	digest := sha256.New()
+	some := false
+	for _, s := range g.sets {
+		if s.refused == nil {
+			some = true
+			fmt.Fprintf(digest, "%s %s %d\n", nameOf(s.object), s.object.UID, s.object.Generation)
+		}
+	}
+	if !some {
+		return ""
+	}
+	return hex.EncodeToString(digest.Sum(nil)[:8])
 }
 
 func listenersNotValid(names []string) string {
