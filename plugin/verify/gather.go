@@ -46,6 +46,8 @@ func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Ev
 	}
 	if y != nil {
 		e.Route, e.Gateway = y.evidence()
+	} else if e.OtherRoute, err = w.otherRoute(ctx, s); err != nil {
+		return nil, err
 	}
 	if diagnose.Blocked(e) || y == nil || y.gateway == nil {
 		return e, nil

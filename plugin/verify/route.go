@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
@@ -60,6 +62,39 @@ func (w *world) leads(s subject) []lead {
 		leads = append(leads, f.lead)
 	}
 	return leads
+}
+
+// otherRoute names a GRPCRoute or TLSRoute that leads to the backend, empty
+// where there is none, or none may be read.
+func (w *world) otherRoute(ctx context.Context, s subject) (string, error) {
+	var calls gatewayv1.GRPCRouteList
+	var streams gatewayv1.TLSRouteList
+	for _, routes := range []client.ObjectList{&calls, &streams} {
+		if err := w.list(ctx, routes, w.namespace); err != nil && !apierrors.IsForbidden(err) {
+			return "", err
+		}
+	}
+	for i := range calls.Items {
+		route := &calls.Items[i]
+		for _, rule := range route.Spec.Rules {
+			for _, ref := range rule.BackendRefs {
+				if refersTo(route.Namespace, ref.BackendObjectReference, s) {
+					return "GRPCRoute " + route.Namespace + "/" + route.Name, nil
+				}
+			}
+		}
+	}
+	for i := range streams.Items {
+		route := &streams.Items[i]
+		for _, rule := range route.Spec.Rules {
+			for _, ref := range rule.BackendRefs {
+				if refersTo(route.Namespace, ref.BackendObjectReference, s) {
+					return "TLSRoute " + route.Namespace + "/" + route.Name, nil
+				}
+			}
+		}
+	}
+	return "", nil
 }
 
 func weightOf(ref gatewayv1.HTTPBackendRef) int32 {

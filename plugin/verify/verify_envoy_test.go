@@ -255,6 +255,12 @@ func configScenarios(t *testing.T, a *authority) []*scenario {
 		config("ca-missing", diagnose.CARefNotFound, func(o *objects) { o.trust = nil }),
 		config("no-policy", diagnose.PolicyNotFound, func(o *objects) { o.policy = nil }),
 		config("no-route", diagnose.RouteMissing, func(o *objects) { o.route = nil }),
+		{name: "calls-only", noCluster: true, want: diagnose.RouteMissing, change: callsOnly,
+			also: func(t *testing.T, results []report.Result, _ string) {
+				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "only GRPCRoute default/calls leads to ") {
+					t.Errorf("the message is %q", message)
+				}
+			}},
 		config("not-accepted", diagnose.PolicyNotAccepted, func(o *objects) {
 			o.policy.Status = policyStatus("http", isFalse("Accepted", "Invalid", "option x is unknown"))
 		}),
@@ -341,4 +347,15 @@ func otherwiseProven(t *testing.T, results []report.Result, _ string) {
 		!strings.Contains(evidence, "every connection ever made to it was TLS") {
 		t.Errorf("evidence %s", evidence)
 	}
+}
+
+// callsOnly has a GRPCRoute in the place of the HTTPRoute.
+func callsOnly(o *objects) {
+	ref := gatewayv1.GRPCBackendRef{BackendRef: o.route.Spec.Rules[0].BackendRefs[0].BackendRef}
+	o.more = append(o.more, &gatewayv1.GRPCRoute{
+		ObjectMeta: named("calls"),
+		Status:     gatewayv1.GRPCRouteStatus{RouteStatus: gatewayv1.RouteStatus{Parents: []gatewayv1.RouteParentStatus{}}},
+		Spec:       gatewayv1.GRPCRouteSpec{Rules: []gatewayv1.GRPCRouteRule{{BackendRefs: []gatewayv1.GRPCBackendRef{ref}}}},
+	})
+	o.route = nil
 }

@@ -107,9 +107,13 @@ func (e *Evidence) routeMissing() *Finding {
 	if e.Through != "" {
 		through = " through gateway " + e.Through
 	}
+	message := fmt.Sprintf("no route leads to %s%s", e.Target, through)
+	if e.OtherRoute != "" {
+		message = fmt.Sprintf("only %s leads to %s%s, and verify sends its requests through an HTTPRoute", e.OtherRoute, e.Target, through)
+	}
 	return &Finding{
 		Code:     RouteMissing,
-		Message:  fmt.Sprintf("no route leads to %s%s", e.Target, through),
+		Message:  message,
 		Expected: "an HTTPRoute with backendRef " + e.Target.ref(),
 	}
 }

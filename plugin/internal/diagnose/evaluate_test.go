@@ -200,6 +200,7 @@ func configEvidences(a *authorities) []testCase {
 		trust("ca-expired", CAExpired, "key ca.crt: CN=example.com expired on 2026-07-07"),
 		trust("ca-not-yet-valid", CANotYetValid, "key ca.crt: CN=example.com is valid only from 2027-01-01 on"),
 		config("route-missing", RouteMissing, func(e *Evidence) { e.Route, e.Gateway = nil, nil }),
+		config("route-other", RouteMissing, func(e *Evidence) { e.Route, e.Gateway, e.OtherRoute = nil, nil, "GRPCRoute default/calls" }),
 		config("route-not-accepted", RouteNotAccepted, func(e *Evidence) { e.Route.Accepted = no("NotAllowedByListeners", "other namespace") }),
 		config("gateway-not-programmed", GatewayNotProgrammed, func(e *Evidence) { e.Gateway.Programmed = no("Pending", "waiting for Envoy") }),
 		config("gateway-missing", GatewayNotProgrammed, func(e *Evidence) { e.Gateway.Missing = true }),

@@ -27,6 +27,10 @@ type Evidence struct {
 	// Through is the gateway, "NAMESPACE/NAME", to which the search for a route
 	// was limited; empty if it was not.
 	Through string
+	// OtherRoute names a route, "KIND NAMESPACE/NAME", that leads to the target
+	// and takes no plain request: a GRPCRoute or TLSRoute. Only looked for where
+	// there is no Route.
+	OtherRoute string
 	// Route is the route through which the target was tried; nil if none
 	// leads to it.
 	Route *Route
