@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -183,15 +184,24 @@ func (e *Envoy) get(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
-// FreePort is a TCP port of loopback that nobody listens on.
+// FreePort gives a port of 127.0.0.1 that nobody listens on. It is below those
+// that the kernel gives to whoever asks for any: one of these could be taken
+// by a connection before the test listens on it.
 func FreePort(tb testing.TB) uint16 {
 	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("find a free port: %v", err)
+	const lowest, highest, attempts = 12000, 32000, 100
+	var err error
+	for range attempts {
+		port := uint16(lowest + rand.IntN(highest-lowest)) //nolint:gosec // Nothing secret, and it fits.
+		var listener net.Listener
+		listener, err = (&net.ListenConfig{}).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).AddrPort().Port()
+	tb.Fatalf("find a free port: %v", err)
+	return 0
 }
 
 // Eventually polls until f succeeds, and fails the test with its last error
