@@ -188,7 +188,14 @@ func (e *edge) do(t *testing.T, r request) (code int, body string, err error) {
 	transport := &http.Transport{
 		ForceAttemptHTTP2: true, DisableKeepAlives: true,
 		TLSClientConfig: &tls.Config{
-			MinVersion: tls.VersionTLS12, RootCAs: e.ca.Pool(), ServerName: r.sni, Certificates: r.certificates,
+			MinVersion: tls.VersionTLS12, RootCAs: e.ca.Pool(), ServerName: r.sni,
+			// Of Certificates, a client shows only those that a server says to trust.
+			GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				if len(r.certificates) == 0 {
+					return &tls.Certificate{}, nil
+				}
+				return &r.certificates[0], nil
+			},
 		},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
