@@ -257,6 +257,7 @@ func configScenarios(t *testing.T, a *authority) []*scenario {
 		config("no-route", diagnose.RouteMissing, func(o *objects) { o.route = nil }),
 		{name: "calls-only", noCluster: true, want: diagnose.RouteMissing, change: callsOnly,
 			also: func(t *testing.T, results []report.Result, _ string) {
+				t.Helper()
 				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "only GRPCRoute default/calls leads to ") {
 					t.Errorf("the message is %q", message)
 				}

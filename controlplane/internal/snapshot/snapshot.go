@@ -52,6 +52,10 @@ func New(objects []client.Object) (*Snapshot, error) {
 }
 
 func (s *Snapshot) add(object client.Object) bool {
+	return s.addGatewayAPI(object) || s.addOther(object)
+}
+
+func (s *Snapshot) addGatewayAPI(object client.Object) bool {
 	switch o := object.(type) {
 	case *gatewayv1.GatewayClass:
 		s.GatewayClasses = append(s.GatewayClasses, o)
@@ -69,6 +73,14 @@ func (s *Snapshot) add(object client.Object) bool {
 		s.ReferenceGrants = append(s.ReferenceGrants, o)
 	case *gatewayv1.BackendTLSPolicy:
 		s.BackendTLSPolicies = append(s.BackendTLSPolicies, o)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *Snapshot) addOther(object client.Object) bool {
+	switch o := object.(type) {
 	case *v1alpha1.Backend:
 		s.Backends = append(s.Backends, o)
 	case *v1alpha1.BackendConfigPolicy:
