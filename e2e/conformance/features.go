@@ -20,7 +20,7 @@ const (
 // featureList is the list for the suite that a choice stands for; empty lets
 // the suite read the GatewayClass.
 func featureList(choice string) string {
-	names := sets.New[features.FeatureName]()
+	var names sets.Set[features.FeatureName]
 	switch choice {
 	case "", published:
 		return ""

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -81,15 +80,16 @@ func (c *cluster) imageNames(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("find the suite: %w\n%s", err, stderr.String())
 	}
 	root := strings.TrimSpace(string(out))
+	module := os.DirFS(root)
 	named := regexp.MustCompile(`(?m)^\s*(?:- )?image:\s*"?([^\s"]+)`)
 	var names []string
 	var failures []error
 	for _, folder := range []string{"base", "tests"} {
-		failures = append(failures, filepath.WalkDir(filepath.Join(root, folder), func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || filepath.Ext(file) != ".yaml" || entry.IsDir() {
+		failures = append(failures, fs.WalkDir(module, folder, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || path.Ext(file) != ".yaml" || entry.IsDir() {
 				return err
 			}
-			text, err := os.ReadFile(filepath.Clean(file))
+			text, err := fs.ReadFile(module, file)
 			for _, match := range named.FindAllSubmatch(text, -1) {
 				names = append(names, string(match[1]))
 			}
