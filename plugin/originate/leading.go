@@ -117,6 +117,9 @@ func (r *run) madeRoute(route *gatewayv1.HTTPRoute) *scaffold.Route {
 		len(spec.Hostnames) != 1 || len(spec.ParentRefs) != 1 || len(spec.Rules) != 1 || len(spec.Rules[0].Matches) > 1 {
 		return nil
 	}
+	if kind := spec.ParentRefs[0].Kind; kind != nil && *kind != "Gateway" {
+		return nil // A ListenerSet does not tell the Gateway.
+	}
 	made := &scaffold.Route{
 		Hostname: string(spec.Hostnames[0]), ServicePort: r.backend.port,
 		GatewayNamespace: route.Namespace, GatewayName: string(spec.ParentRefs[0].Name),

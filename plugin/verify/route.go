@@ -27,7 +27,9 @@ type lead struct {
 type way struct {
 	lead
 	parent *gatewayv1.RouteParentStatus
-	// gatewayNamespace and gatewayName are the parentRef.
+	// gatewayNamespace and gatewayName are of the Gateway that the parentRef
+	// leads to.
+	place                         *place
 	gatewayNamespace, gatewayName string
 	gateway                       *gatewayv1.Gateway
 	listener                      *gatewayv1.Listener
@@ -137,17 +139,18 @@ func (o *Options) way(ctx context.Context, w *world, s subject) (*way, error) {
 }
 
 func (o *Options) parent(ctx context.Context, w *world, l lead, ref gatewayv1.ParentReference) (*way, error) {
-	if ref.Kind != nil && *ref.Kind != "Gateway" {
-		return nil, nil
+	p, err := w.placeOf(ctx, l.route.Namespace, ref)
+	if err != nil || p == nil {
+		return nil, err
 	}
-	candidate := &way{lead: l, gatewayNamespace: l.route.Namespace, gatewayName: string(ref.Name)}
-	if ref.Namespace != nil {
-		candidate.gatewayNamespace = string(*ref.Namespace)
-	}
+	candidate := &way{lead: l, place: p, gatewayNamespace: p.namespace, gatewayName: p.name}
 	if o.GatewayName != "" && (o.GatewayName != candidate.gatewayName || o.GatewayNamespace != candidate.gatewayNamespace) {
 		return nil, nil
 	}
 	candidate.parent = parentStatus(l.route, ref)
+	if p.lost {
+		return candidate, nil
+	}
 	gateway := &gatewayv1.Gateway{}
 	found, err := w.get(ctx, candidate.gatewayNamespace, candidate.gatewayName, gateway)
 	if err != nil {
@@ -155,14 +158,14 @@ func (o *Options) parent(ctx context.Context, w *world, l lead, ref gatewayv1.Pa
 	}
 	if found {
 		candidate.gateway = gateway
-		candidate.listener = listenerFor(gateway, ref, l.route.Spec.Hostnames)
+		candidate.listener = listenerFor(p.listeners(gateway), ref, l.route.Spec.Hostnames)
 	}
 	return candidate, nil
 }
 
 func parentStatus(route *gatewayv1.HTTPRoute, ref gatewayv1.ParentReference) *gatewayv1.RouteParentStatus {
 	same := func(a, b gatewayv1.ParentReference) bool {
-		return a.Name == b.Name && value(a.Namespace, gatewayv1.Namespace(route.Namespace)) == value(b.Namespace, gatewayv1.Namespace(route.Namespace)) &&
+		return value(a.Kind, kindGateway) == value(b.Kind, kindGateway) && a.Name == b.Name && value(a.Namespace, gatewayv1.Namespace(route.Namespace)) == value(b.Namespace, gatewayv1.Namespace(route.Namespace)) &&
 			value(a.SectionName, "") == value(b.SectionName, "") && value(a.Port, 0) == value(b.Port, 0)
 	}
 	for i := range route.Status.Parents {
@@ -182,10 +185,10 @@ func value[T any](p *T, otherwise T) T {
 
 // listenerFor is the listener that the reference names, else the first plain
 // HTTP one, else the first HTTPS one, whose hostname the route can have.
-func listenerFor(gateway *gatewayv1.Gateway, ref gatewayv1.ParentReference, hostnames []gatewayv1.Hostname) *gatewayv1.Listener {
+func listenerFor(listeners []gatewayv1.Listener, ref gatewayv1.ParentReference, hostnames []gatewayv1.Hostname) *gatewayv1.Listener {
 	var secure *gatewayv1.Listener
-	for i := range gateway.Spec.Listeners {
-		l := &gateway.Spec.Listeners[i]
+	for i := range listeners {
+		l := &listeners[i]
 		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port || !meet(l, hostnames) {
 			continue
 		}
@@ -229,7 +232,7 @@ func (y *way) order() int {
 	order := 0
 	if y.gateway != nil {
 		order++
-		if c := condition(y.gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed)); c != nil && c.True {
+		if c := condition(y.place.programmed(y.gateway), string(gatewayv1.GatewayConditionProgrammed)); c != nil && c.True {
 			order++
 		}
 	}
@@ -251,8 +254,11 @@ func (y *way) evidence() (*diagnose.Route, *diagnose.Gateway) {
 		route.ResolvedRefs = condition(y.parent.Conditions, string(gatewayv1.RouteConditionResolvedRefs))
 	}
 	gateway := &diagnose.Gateway{Namespace: y.gatewayNamespace, Name: y.gatewayName, Missing: y.gateway == nil}
+	if y.place.lost {
+		gateway.Kind = "listenerset"
+	}
 	if y.gateway != nil {
-		gateway.Programmed = condition(y.gateway.Status.Conditions, string(gatewayv1.GatewayConditionProgrammed))
+		gateway.Programmed = condition(y.place.programmed(y.gateway), string(gatewayv1.GatewayConditionProgrammed))
 	}
 	return route, gateway
 }

@@ -57,12 +57,12 @@ func TestRequestOfABareRoute(t *testing.T) {
 
 func TestListener(t *testing.T) {
 	t.Parallel()
-	gateway := &gatewayv1.Gateway{Spec: gatewayv1.GatewaySpec{Listeners: []gatewayv1.Listener{
+	listeners := []gatewayv1.Listener{
 		{Name: "tls", Port: 9443, Protocol: gatewayv1.TLSProtocolType},
 		{Name: "https", Port: 8443, Protocol: gatewayv1.HTTPSProtocolType},
 		{Name: "other", Port: 8081, Protocol: gatewayv1.HTTPProtocolType, Hostname: pointer(gatewayv1.Hostname("other.test"))},
 		{Name: "http", Port: 8080, Protocol: gatewayv1.HTTPProtocolType},
-	}}}
+	}
 	for _, test := range []struct {
 		ref  gatewayv1.ParentReference
 		host gatewayv1.Hostname
@@ -76,7 +76,7 @@ func TestListener(t *testing.T) {
 		{gatewayv1.ParentReference{SectionName: pointer(gatewayv1.SectionName("tls"))}, "a.test", ""},
 	} {
 		got := ""
-		if l := listenerFor(gateway, test.ref, []gatewayv1.Hostname{test.host}); l != nil {
+		if l := listenerFor(listeners, test.ref, []gatewayv1.Hostname{test.host}); l != nil {
 			got = string(l.Name)
 		}
 		if got != test.want {

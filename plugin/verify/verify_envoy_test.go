@@ -36,10 +36,13 @@ func TestVerdicts(t *testing.T) {
 		gatewayOf("http", envoy.admin, envoy.port, programmed),
 		gatewayOf("no-admin", addressOf(closedPort(t)), envoy.port, programmed),
 		gatewayOf("no-listener", envoy.admin, closedPort(t), programmed),
+		gatewayOf("of-sets", envoy.admin, closedPort(t), isFalse("Programmed", "Invalid", "none of its own listeners is good")),
 		gatewayOf("pending", envoy.admin, envoy.port, isFalse("Programmed", "Pending", "waiting for Envoy")),
 	} {
 		create(t, clients, gateway)
 	}
+	create(t, clients, setOf("set", envoy.port, programmed))
+	create(t, clients, setOf("refused", envoy.port, isFalse("Programmed", "NotAllowed", "no ListenerSets")))
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -186,6 +189,7 @@ func certificateScenarios(t *testing.T, a *authority) []*scenario {
 	short.Certificate = short.Certificate[:1]
 	return []*scenario{
 		{name: "good", port: good(t, a, "good"), want: diagnose.Verified},
+		{name: "through-set", port: good(t, a, "through-set"), want: diagnose.Verified, change: throughSet("set")},
 		{name: "whole-chain", port: with(a.leaf(a.intermediate, nameOf("whole-chain"), nil)), want: diagnose.Verified},
 		{name: "wildcard", want: diagnose.Verified, port: with(a.leaf(a.root, "x", func(s *pki.Spec) { s.DNSNames = []string{"*.example.com"} }))},
 		{name: "wrong-name", port: with(a.leaf(a.root, "other.example.com", nil)), want: diagnose.HostnameMismatch},
@@ -281,6 +285,19 @@ func configScenarios(t *testing.T, a *authority) []*scenario {
 		}),
 		config("not-programmed", diagnose.GatewayNotProgrammed, through("pending")),
 		config("no-gateway", diagnose.GatewayNotProgrammed, through("nowhere")),
+		{name: "no-set", noCluster: true, want: diagnose.GatewayNotProgrammed, change: throughSet("nowhere"),
+			also: func(t *testing.T, results []report.Result, _ string) {
+				t.Helper()
+				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "listenerset default/nowhere does not exist") {
+					t.Errorf("the message is %q", message)
+				}
+			}},
+		config("set-refused", diagnose.GatewayNotProgrammed, throughSet("refused")),
+		config("set-lost-listener", diagnose.RouteNotAccepted, func(o *objects) {
+			throughSet("set")(o)
+			section := gatewayv1.SectionName("taken")
+			o.route.Spec.ParentRefs[0].SectionName, o.route.Status.Parents[0].ParentRef.SectionName = &section, &section
+		}),
 	}
 }
 

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -229,4 +230,6 @@ func (p *Policy) String() string { return p.Kind + "/" + p.Name }
 func (r *Route) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
 
 // String is "gateway kgateway-system/http".
-func (g *Gateway) String() string { return fmt.Sprintf("gateway %s/%s", g.Namespace, g.Name) }
+func (g *Gateway) String() string {
+	return fmt.Sprintf("%s %s/%s", cmp.Or(g.Kind, "gateway"), g.Namespace, g.Name)
+}

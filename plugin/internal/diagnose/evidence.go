@@ -160,6 +160,8 @@ type Route struct {
 
 // Gateway is where the route is attached.
 type Gateway struct {
+	// Kind is "gateway" where it is empty.
+	Kind            string
 	Namespace, Name string
 	// Programmed is nil when no status says so.
 	Programmed *Condition
