@@ -43,6 +43,7 @@ func checkSecrecy(tb testing.TB, s *snapshot.Snapshot, g *ir.Gateway) {
 		}
 	}
 	checkClients(tb, object, g)
+	checkOwners(tb, s, object, sets, g)
 	if object.Spec.TLS == nil || object.Spec.TLS.Backend == nil || object.Spec.TLS.Backend.ClientCertificateRef == nil {
 		return
 	}
@@ -170,4 +171,55 @@ func verifies(object *gatewayv1.Gateway, port uint16) bool {
 		}
 	}
 	return object.Spec.TLS.Frontend.Default.Validation != nil
+}
+
+// checkOwners checks that who has a listener may have the certificates that its
+// chain shows: a grant to the Gateway is none to a ListenerSet, nor the other way
+// round.
+func checkOwners(tb testing.TB, s *snapshot.Snapshot, object *gatewayv1.Gateway, sets []*gatewayv1.ListenerSet, g *ir.Gateway) {
+	tb.Helper()
+	for _, l := range g.Listeners {
+		for _, chain := range l.Chains {
+			if chain.TLS == nil || chain.Forward != nil {
+				continue
+			}
+			for _, certificate := range chain.TLS.Certificates {
+				namespace, name, _ := strings.Cut(strings.TrimPrefix(certificate, "keypair/"), "/")
+				secret := ir.Name{Namespace: namespace, Name: name}
+				may := ownerMay(s, kindGateway, object.Namespace, object.Spec.Listeners, l.Port, chain.ServerNames, secret)
+				for _, set := range sets {
+					var listeners []gatewayv1.Listener
+					for _, entry := range set.Spec.Listeners {
+						listeners = append(listeners, gatewayv1.Listener(entry))
+					}
+					may = may || ownerMay(s, kindListenerSet, set.Namespace, listeners, l.Port, chain.ServerNames, secret)
+				}
+				if !may {
+					tb.Errorf("chain %s of Gateway %s shows %s, which who has the listener may not use", chain.Name, g.Name, secret)
+				}
+			}
+		}
+	}
+}
+
+// ownerMay tells whether one of the listeners has the port and the hostname and
+// may use the Secret that it names.
+func ownerMay(s *snapshot.Snapshot, kind, namespace string, listeners []gatewayv1.Listener, port uint16, names []string, secret ir.Name) bool {
+	return slices.ContainsFunc(listeners, func(l gatewayv1.Listener) bool {
+		host := ""
+		if l.Hostname != nil {
+			host = strings.ToLower(string(*l.Hostname))
+		}
+		if int32(l.Port) != int32(port) || l.TLS == nil || host != strings.Join(names, " ") {
+			return false
+		}
+		named := slices.ContainsFunc(l.TLS.CertificateRefs, func(ref gatewayv1.SecretObjectReference) bool {
+			in := namespace
+			if ref.Namespace != nil {
+				in = string(*ref.Namespace)
+			}
+			return in == secret.Namespace && string(ref.Name) == secret.Name
+		})
+		return named && (secret.Namespace == namespace || hasGrant(s, kind, namespace, kindSecret, secret))
+	})
 }
