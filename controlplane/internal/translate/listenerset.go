@@ -159,18 +159,17 @@ func (s *listenerSet) accepted() ir.Condition {
 
 // setsDigest changes with the ListenerSets that the Gateway allows.
 func (g *gateway) setsDigest() string {
-	digest := sha256.New()
-	some := false
+	var text []byte
 	for _, s := range g.sets {
 		if s.refused == nil {
-			some = true
-			fmt.Fprintf(digest, "%s %s %d\n", nameOf(s.object), s.object.UID, s.object.Generation)
+			text = fmt.Appendf(text, "%s %s %d\n", nameOf(s.object), s.object.UID, s.object.Generation)
 		}
 	}
-	if !some {
+	if text == nil {
 		return ""
 	}
-	return hex.EncodeToString(digest.Sum(nil)[:8])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 func listenersNotValid(names []string) string {
