@@ -70,10 +70,11 @@ func addresses(wanted []string) []gatewayv1.GatewayStatusAddress {
 	return made
 }
 
-// keepProgrammed leaves Programmed as it stood for the same generation.
+// keepProgrammed leaves Programmed as it stood for the same generation, where all
+// that is said against it is that proxies have not answered.
 func keepProgrammed(before, after []metav1.Condition) {
 	old, made := find(before, conditionProgrammed), find(after, conditionProgrammed)
-	if old != nil && made != nil && old.ObservedGeneration == made.ObservedGeneration && ofProxies(old) {
+	if old != nil && made != nil && made.Reason == reasonPending && old.ObservedGeneration == made.ObservedGeneration && ofProxies(old) {
 		*made = *old
 	}
 }

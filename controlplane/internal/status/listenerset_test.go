@@ -144,6 +144,23 @@ func TestAttachedListenerSets(t *testing.T) {
 	}
 }
 
+// TestRefusalIsNotKeptBack: what is wrong with a listener is said though the
+// proxies have not answered.
+func TestRefusalIsNotKeptBack(t *testing.T) {
+	t.Parallel()
+	m := merger{controller: own, now: at(100)}
+	before, _ := m.merge(&gatewayv1.ListenerSet{}, wantGateway(ir.True, "Programmed"))
+	existing := &gatewayv1.ListenerSet{Status: before.status.(gatewayv1.ListenerSetStatus)}
+	wanted := wantGateway(ir.False, reasonPending)
+	wanted.KeepProgrammed = true
+	wanted.Listeners[0].Conditions = []ir.Condition{{Type: "Programmed", Status: ir.False, Reason: reasonInvalid, Message: "no such Secret"}}
+	after, _ := m.merge(existing, wanted)
+	status := after.status.(gatewayv1.ListenerSetStatus)
+	if set, listener := status.Conditions[0].Reason, status.Listeners[0].Conditions[0].Reason; set != "Programmed" || listener != reasonInvalid {
+		t.Errorf("the ListenerSet is %s, its listener %s", set, listener)
+	}
+}
+
 // TestListenerSetIsLetIn: what the object itself was told does not stand while
 // the proxies come back.
 func TestListenerSetIsLetIn(t *testing.T) {
