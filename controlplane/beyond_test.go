@@ -184,11 +184,11 @@ func (b *beyond) portAndOthers(t *testing.T) {
 	b.apply(t, bundleManifest, "ports", "other-ca", string(b.otherTrust.PEM))
 	b.apply(t, serviceManifest, "ports", "app", "[{name: main, port: 8443}, {name: other, port: 8444}]")
 	b.apply(t, sliceManifest, "ports", "app", fmt.Sprintf("[{name: main, port: %d}, {name: other, port: %d}]", b.backend.Port, b.other.Port))
-	b.apply(t, portRouteManifest, "ports", "main", "[{name: app, port: 8443}]")
-	b.apply(t, portRouteManifest, "ports", "other", "[{name: app, port: 8444}]")
 	const target = `[{group: "", kind: Service, name: app%s}]`
 	const validation = `{hostname: %s, caCertificateRefs: [{group: "", kind: ConfigMap, name: %s}]}`
 	b.apply(t, tlsPolicyManifest, "ports", "whole", fmt.Sprintf(target, ""), fmt.Sprintf(validation, "example.com", "ca"), "{}")
+	b.apply(t, portRouteManifest, "ports", "main", "[{name: app, port: 8443}]")
+	b.apply(t, portRouteManifest, "ports", "other", "[{name: app, port: 8444}]")
 	expect(t, b.port, "main.ports.example", http.StatusOK)
 	expect(t, b.port, "other.ports.example", http.StatusServiceUnavailable)
 	b.apply(t, tlsPolicyManifest, "ports", "one", fmt.Sprintf(target, ", sectionName: other"), fmt.Sprintf(validation, "other.example", "other-ca"), "{}")
