@@ -104,7 +104,7 @@ func (c *cluster) up(ctx context.Context) (err error) {
 
 // prepare gives the node images and the suite, and makes the suite's class.
 func (c *cluster) prepare(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{c.loadImages, c.copySuite, c.awaitGone, c.makeClass} {
+	for _, step := range []func(context.Context) error{c.loadImages, c.copySuite, c.keepInside, c.awaitGone, c.makeClass} {
 		if err := step(ctx); err != nil {
 			return err
 		}

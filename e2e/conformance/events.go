@@ -16,12 +16,13 @@ func (c *counts) String() string {
 }
 
 // event is what test2json writes of a test.
-type event struct{ Action, Test string }
+type event struct{ Action, Test, Output string }
 
 // filter copies the events of tests, each test's together once it has ended,
 // and leaves out those that the suite skips: they are for features and
-// profiles that it was not asked for.
-func filter(from io.Reader, to io.Writer) (*counts, error) {
+// profiles that it was not asked for. All that the suite says goes into the
+// whole log, as it comes.
+func filter(from io.Reader, to, whole io.Writer) (*counts, error) {
 	counted := &counts{}
 	kept := map[string][]string{}
 	var order []string
@@ -35,6 +36,9 @@ func filter(from io.Reader, to io.Writer) (*counts, error) {
 		name := ""
 		if json.Unmarshal([]byte(line), &e) == nil {
 			name = testOf(e.Test)
+		}
+		if _, err := io.WriteString(whole, e.Output); err != nil {
+			return counted, fmt.Errorf("keep the log: %w", err)
 		}
 		if name == "" {
 			if _, err := io.WriteString(to, line); err != nil {

@@ -35,13 +35,16 @@ no event`
 no event{"Action":"run","Test":"T/d"}
 {"Action":"output","Test":"T/d","Output":"not ended"}
 `
-	var out strings.Builder
-	got, err := filter(strings.NewReader(in), &out)
+	var out, whole strings.Builder
+	got, err := filter(strings.NewReader(in), &out, &whole)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out.String() != want {
 		t.Errorf("filter() wrote\n%s\nwant\n%s", out.String(), want)
+	}
+	if whole.String() != "not ended" {
+		t.Errorf("the whole log is %q", whole.String())
 	}
 	if *got != (counts{passed: 1, failed: 1, skipped: 1}) {
 		t.Errorf("filter() = %+v", *got)

@@ -77,3 +77,15 @@ func (c *cluster) endSuite(ctx context.Context) error {
 	_, err := c.sh(ctx, nil, fmt.Sprintf(script, program))
 	return err
 }
+
+// keepInside lets no connection to a Service leave the node while kube-proxy
+// does not know it yet: it might be answered elsewhere, and the suite would go
+// on with it.
+func (c *cluster) keepInside(ctx context.Context) error {
+	const script = `
+		range=$(sed -n 's/.*--service-cluster-ip-range=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
+		rule="OUTPUT -d $range -j REJECT"
+		iptables -w -C $rule 2>/dev/null || iptables -w -A $rule`
+	_, err := c.sh(ctx, nil, script)
+	return err
+}

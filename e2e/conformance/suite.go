@@ -67,12 +67,14 @@ func (c *cluster) runSuite(ctx context.Context, events io.Writer) (*counts, erro
 	}
 	ended := make(chan error, 1)
 	go func() {
-		said := io.MultiWriter(into, whole)
 		err := run(c.node.CommandContext(ctx, program, c.arguments()...).
-			SetEnv("KUBECONFIG=" + adminConfig).SetStdout(said).SetStderr(said))
+			SetEnv("KUBECONFIG=" + adminConfig).SetStdout(into).SetStderr(into))
 		ended <- errors.Join(err, into.Close())
 	}()
-	counted, err := filter(results, events)
+	counted, err := filter(results, events, whole)
+	if err != nil {
+		cancel() // nobody reads what comes
+	}
 	if waited := converter.Wait(); err == nil {
 		err = waited
 	}
