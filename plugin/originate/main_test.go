@@ -49,17 +49,22 @@ type invocation struct {
 	system *x509.CertPool
 	// input is typed on a terminal; empty means that there is none.
 	input string
+	// interruptAt is what is said when Ctrl-C comes; empty is never.
+	interruptAt string
 }
 
 func (i invocation) originate(t *testing.T, target string, args ...string) outcome {
 	t.Helper()
-	return i.run(t.Context(), t, target, args...)
-}
-
-func (i invocation) run(ctx context.Context, t *testing.T, target string, args ...string) outcome {
-	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var stdout, stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(i.input), Out: &stdout, ErrOut: &stderr}
+	watched := writerFunc(func(text []byte) (int, error) {
+		if i.interruptAt != "" && bytes.Contains(text, []byte(i.interruptAt)) {
+			cancel()
+		}
+		return stderr.Write(text)
+	})
+	streams := genericiooptions.IOStreams{In: strings.NewReader(i.input), Out: &stdout, ErrOut: watched}
 	given := &values{}
 	set := pflag.NewFlagSet("originate", pflag.ContinueOnError)
 	set.SortFlags = false
@@ -85,6 +90,11 @@ func (i invocation) run(ctx context.Context, t *testing.T, target string, args .
 	result.stderr = stderr.String() + errorText(err)
 	return result
 }
+
+// writerFunc writes by a function.
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(text []byte) (int, error) { return w(text) }
 
 // errorText is an error as the root command prints it.
 func errorText(err error) string {

@@ -1,7 +1,6 @@
 package originate
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -36,10 +35,9 @@ func TestInterruptedWait(t *testing.T) {
 	t.Parallel()
 	clients := cluster.Clients(t)
 	good(t, clients)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	got := invocation{clients: clients}.run(ctx, t, "svc/nginx", "--sni", "example.com", "--timeout", "1m")
-	expect(t, got, 1, "Waiting for a controller to accept the policy, up to 1m0s", "interrupted before it was seen to be live", "everything was applied and stays")
+	const waiting = "Waiting for a controller to accept the policy, up to 1m0s"
+	got := invocation{clients: clients, interruptAt: waiting}.originate(t, "svc/nginx", "--sni", "example.com", "--timeout", "1m")
+	expect(t, got, 1, waiting, "interrupted before it was seen to be live", "everything was applied and stays")
 }
 
 func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionStatus, reason string) {
