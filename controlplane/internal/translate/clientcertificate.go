@@ -28,7 +28,8 @@ func (t *translation) clientCertificateOf(g *gateway) *clientCertificate {
 		return nil
 	}
 	c := &clientCertificate{clusters: map[string]*ir.Cluster{}}
-	c.secret, c.problem = t.certificate(g.ref(), tls.Backend.ClientCertificateRef, string(gatewayv1.GatewayReasonInvalidClientCertificateRef))
+	c.secret, c.problem = t.certificate(g.ref(), tls.Backend.ClientCertificateRef,
+		string(gatewayv1.GatewayReasonInvalidClientCertificateRef), t.keyPair)
 	if c.problem != nil {
 		c.problem = problemf(c.problem.reason, "spec.tls.backend.clientCertificateRef: %s", c.problem.message)
 	}

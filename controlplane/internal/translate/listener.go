@@ -196,7 +196,7 @@ func (t *translation) setCertificates(owner ir.Ref, l *listener) {
 	}
 	var problems []*problem
 	for i := range tls.CertificateRefs {
-		secret, p := t.certificate(owner, &tls.CertificateRefs[i], string(gatewayv1.ListenerReasonInvalidCertificateRef))
+		secret, p := t.certificate(owner, &tls.CertificateRefs[i], string(gatewayv1.ListenerReasonInvalidCertificateRef), t.serverKeyPair)
 		if p != nil {
 			problems = append(problems, problemf(p.reason, "tls.certificateRefs[%d]: %s", i, p.message))
 			continue
@@ -210,9 +210,11 @@ func (t *translation) setCertificates(owner ir.Ref, l *listener) {
 	}
 }
 
-// certificate is the key pair that an object refers to; invalid is the reason
-// where that is not good.
-func (t *translation) certificate(owner ir.Ref, ref *gatewayv1.SecretObjectReference, invalid string) (*ir.Secret, *problem) {
+// certificate is the key pair that an object refers to, as read takes it;
+// invalid is the reason where that is not good.
+func (t *translation) certificate(
+	owner ir.Ref, ref *gatewayv1.SecretObjectReference, invalid string, read func(*corev1.Secret) (*ir.Secret, error),
+) (*ir.Secret, *problem) {
 	target := ir.Ref{
 		Group: string(deref(ref.Group, groupCore)), Kind: string(deref(ref.Kind, kindSecret)),
 		Name: ir.Name{Namespace: string(deref(ref.Namespace, gatewayv1.Namespace(owner.Namespace))), Name: string(ref.Name)},
@@ -230,7 +232,7 @@ func (t *translation) certificate(owner ir.Ref, ref *gatewayv1.SecretObjectRefer
 	if object.Type != corev1.SecretTypeTLS {
 		return nil, problemf(invalid, "%s is of type %q: it must be %s", describe(target), object.Type, corev1.SecretTypeTLS)
 	}
-	secret, err := t.serverKeyPair(object)
+	secret, err := read(object)
 	if err != nil {
 		return nil, problemf(invalid, "%v", err)
 	}
