@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -52,7 +53,10 @@ func (b *beyond) seventeen(t *testing.T) {
 		}
 		return nil
 	})
-	// The last is in no status, and serves all the same.
+	// The last is not in the policy's status, but says so in its own, and serves
+	// all the same.
+	b.unlisted(t, "seventeen", want[maxAncestors], true)
+	b.unlisted(t, "seventeen", want[0], false)
 	b.cluster.envoy(t, "seventeen", want[maxAncestors])
 	expect(t, port, "app.seventeen.example", http.StatusOK)
 	b.settle(t)
@@ -108,5 +112,21 @@ func (b *beyond) othersAncestors(t *testing.T) {
 			}
 			return nil
 		})
+		b.unlisted(t, "infra", "http", !slices.Contains(step.own, "http"))
+		b.unlisted(t, "others", "second", !slices.Contains(step.own, "second"))
 	}
+}
+
+// unlisted waits until a Gateway says, or does not, that a policy has no room
+// for it.
+func (b *beyond) unlisted(t *testing.T, namespace, name string, want bool) {
+	t.Helper()
+	const note = "their statuses have no room to say so: BackendTLSPolicy "
+	eventually(t, b.cluster, &gatewayv1.Gateway{}, namespace, name, func(o *gatewayv1.Gateway) error {
+		accepted := meta.FindStatusCondition(o.Status.Conditions, "Accepted")
+		if accepted == nil || strings.Contains(accepted.Message, note) != want {
+			return fmt.Errorf("Accepted is %+v, want a remark on policies: %t", accepted, want)
+		}
+		return nil
+	})
 }

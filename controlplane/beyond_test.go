@@ -108,6 +108,7 @@ func TestBackendTLS(t *testing.T) {
 	t.Run("others' ancestors", b.othersAncestors)
 	t.Run("a port that is taken", b.occupied)
 	t.Run("grants", b.grants)
+	t.Run("routes that are refused", b.refused)
 }
 
 // policy makes a BackendTLSPolicy of a Backend of the same name.

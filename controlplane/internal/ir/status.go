@@ -43,13 +43,16 @@ type Condition struct {
 
 // ListenerStatus is the status of one listener of a Gateway. Programmed is
 // not among its conditions: the status writer adds it from what Envoy
-// acknowledged, unless Accepted or ResolvedRefs is False.
+// acknowledged, unless the listener is closed.
 type ListenerStatus struct {
 	Name           string
 	AttachedRoutes int32
 	// SupportedKinds are kinds of group gateway.networking.k8s.io.
 	SupportedKinds []string
 	Conditions     []Condition
+	// Closed says that the listener is in nothing that the proxies run; one of
+	// which only some references are not good may be open.
+	Closed bool `json:",omitempty"`
 	// Chains name the filter chains that serve the listener, which tell to
 	// whom a rejection is news. They are no part of the status.
 	Chains []string `json:"-"`

@@ -8,18 +8,24 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
 
 // relevant tells whether a translation could tell the two versions of an
 // object apart. Writes of status are not relevant, in particular our own, but
-// for the address of a Gateway's Service.
+// for the address of a Gateway's Service, and for how much room others leave in
+// the status of a policy.
 func relevant(before, after client.Object) bool {
 	switch {
 	case before.GetUID() != after.GetUID(),
 		before.GetGeneration() != after.GetGeneration(),
 		before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero(),
 		!maps.Equal(before.GetLabels(), after.GetLabels()),
-		!maps.Equal(before.GetAnnotations(), after.GetAnnotations()):
+		!maps.Equal(before.GetAnnotations(), after.GetAnnotations()),
+		others(before) != others(after):
 		return true
 	}
 	switch a := after.(type) {
@@ -40,4 +46,22 @@ func relevant(before, after client.Object) bool {
 	}
 	// The other kinds count their generation up when their spec changes.
 	return false
+}
+
+// others counts the entries of other controllers in the status of a policy.
+func others(object client.Object) int {
+	var entries []gatewayv1.PolicyAncestorStatus
+	switch o := object.(type) {
+	case *gatewayv1.BackendTLSPolicy:
+		entries = o.Status.Ancestors
+	case *v1alpha1.BackendConfigPolicy:
+		entries = o.Status.Ancestors
+	}
+	count := 0
+	for i := range entries {
+		if entries[i].ControllerName != contract.ControllerName {
+			count++
+		}
+	}
+	return count
 }

@@ -8,6 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
 
 func TestRelevant(t *testing.T) {
@@ -29,6 +32,15 @@ func TestRelevant(t *testing.T) {
 		{"status", &gatewayv1.HTTPRoute{}, func(o client.Object) {
 			o.(*gatewayv1.HTTPRoute).Status.Parents = []gatewayv1.RouteParentStatus{{}}
 		}, false},
+		{"own entry of a policy", &gatewayv1.BackendTLSPolicy{}, func(o client.Object) {
+			o.(*gatewayv1.BackendTLSPolicy).Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{ControllerName: contract.ControllerName}}
+		}, false},
+		{"other entry of a policy", &gatewayv1.BackendTLSPolicy{}, func(o client.Object) {
+			o.(*gatewayv1.BackendTLSPolicy).Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{ControllerName: "example.org/other"}}
+		}, true},
+		{"other entry of a policy of kgateway", &v1alpha1.BackendConfigPolicy{}, func(o client.Object) {
+			o.(*v1alpha1.BackendConfigPolicy).Status.Ancestors = []gatewayv1.PolicyAncestorStatus{{ControllerName: "example.org/other"}}
+		}, true},
 		{"Secret data", &corev1.Secret{}, func(o client.Object) {
 			o.(*corev1.Secret).Data = map[string][]byte{"ca.crt": {1}}
 		}, true},

@@ -254,6 +254,9 @@ func gateway(s ir.ObjectStatus, g *ir.Gateway, live Live, deployed *ir.Deploymen
 			programmed = no
 		}
 	}
+	if no, found := allClosed(s.Listeners); found {
+		programmed = no
+	}
 	if no, found := refusal(s.Conditions, conditionAccepted); found {
 		programmed = no
 	}

@@ -14,12 +14,41 @@ func listeners(all []ir.ListenerStatus, g *ir.Gateway, live Live) []ir.ListenerS
 		onListener := live
 		onListener.Rejections = rejectionsOf(g, live.Rejections, l.Chains)
 		programmed := programmedOf(onListener)
-		if no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs); found {
+		if no, found := closed(l); found {
 			programmed = no
 		}
 		completed[i].Conditions = append(slices.Clone(l.Conditions), programmed)
 	}
 	return completed
+}
+
+// closed is the Programmed condition of a listener that the proxies do not have.
+// One of which only some references are not good serves with the others.
+func closed(l ir.ListenerStatus) (ir.Condition, bool) {
+	if !l.Closed {
+		return refusal(l.Conditions, conditionAccepted)
+	}
+	no, found := refusal(l.Conditions, conditionAccepted, conditionResolvedRefs)
+	if !found {
+		no = ir.Condition{Type: conditionProgrammed, Status: ir.False, Reason: reasonInvalid, Message: "the Gateway is not accepted"}
+	}
+	return no, true
+}
+
+// allClosed is the Programmed condition of a Gateway that opens no port.
+func allClosed(all []ir.ListenerStatus) (ir.Condition, bool) {
+	var first ir.Condition
+	for i, l := range all {
+		no, found := closed(l)
+		if !found {
+			return ir.Condition{}, false
+		}
+		if i == 0 {
+			first = no
+			first.Message = bounded("no listener is open; of " + l.Name + ", " + no.Message)
+		}
+	}
+	return first, len(all) > 0
 }
 
 // rejectionsOf are the rejections that keep a listener, which the named chains

@@ -54,3 +54,43 @@ func TestRejectionsOfListeners(t *testing.T) {
 		})
 	}
 }
+
+// TestGatewayWithClosedListeners: a Gateway that opens no port is not
+// programmed, whatever Envoy says of the rest.
+func TestGatewayWithClosedListeners(t *testing.T) {
+	t.Parallel()
+	live := map[ir.Name]Live{gatewayName(): {Connected: 1, Acknowledged: true}}
+	unresolved := []ir.Condition{accepted(ir.True, ""), {Type: conditionResolvedRefs, Status: ir.False, Message: "no certificate"}}
+	open := ir.ListenerStatus{Name: "open", Conditions: []ir.Condition{accepted(ir.True, "")}}
+	partly := ir.ListenerStatus{Name: "partly", Conditions: unresolved}
+	shut := ir.ListenerStatus{Name: "shut", Conditions: unresolved, Closed: true}
+	const (
+		runs   = "True Programmed Envoy runs this generation"
+		isShut = "False Invalid ResolvedRefs is False: no certificate"
+		none   = "False Invalid no listener is open; of shut, ResolvedRefs is False: no certificate"
+	)
+	for name, test := range map[string]struct {
+		listeners []ir.ListenerStatus
+		gateway   string
+		members   []string
+	}{
+		"one is open":        {[]ir.ListenerStatus{shut, open}, runs, []string{isShut, runs}},
+		"one is partly good": {[]ir.ListenerStatus{shut, partly}, runs, []string{isShut, runs}},
+		"all are closed":     {[]ir.ListenerStatus{shut, shut}, none, []string{isShut, isShut}},
+		"there is none":      {nil, runs, nil},
+	} {
+		r := &ir.Result{Gateways: []*ir.Gateway{{Name: gatewayName()}}, Statuses: []ir.ObjectStatus{{
+			Ref:        ir.Ref{Group: gatewayGroup, Kind: gatewayKind, Name: gatewayName()},
+			Conditions: []ir.Condition{accepted(ir.True, "")}, Listeners: test.listeners,
+		}}}
+		got := Complete(r, live, "192.0.2.1")[0]
+		if last := text(got.Conditions); last != test.gateway {
+			t.Errorf("%s: Gateway: %s, want %s", name, last, test.gateway)
+		}
+		for i, want := range test.members {
+			if last := text(got.Listeners[i].Conditions); last != want {
+				t.Errorf("%s: listener %d: %s, want %s", name, i, last, want)
+			}
+		}
+	}
+}

@@ -42,9 +42,10 @@ func TestListenerSetProgrammed(t *testing.T) {
 		"one bad":               {running, yes, no("HostnameConflict"), runs, "False HostnameConflict Accepted is False: taken"},
 		"all bad":               {running, no("ListenersNotValid"), no("ProtocolConflict"), "False ListenersNotValid Accepted is False: taken", "False ProtocolConflict Accepted is False: taken"},
 		"not granted":           {running, yes, unresolved, runs, "False Invalid ResolvedRefs is False: no"},
+		"partly granted":        {running, yes, unresolved, runs, runs},
 		"not allowed":           {running, no("NotAllowed"), yes, "False NotAllowed Accepted is False: taken", runs},
 		"not allowed, no proxy": {nil, no("NotAllowed"), no("PortUnavailable"), "False NotAllowed Accepted is False: taken", "False Invalid Accepted is False: taken"},
-		"parent not accepted":   {running, no("ParentNotAccepted"), yes, "False ParentNotProgrammed Accepted is False: taken", runs},
+		"parent not accepted":   {running, no("ParentNotAccepted"), yes, "False ParentNotProgrammed Accepted is False: taken", "False Invalid the Gateway is not accepted"},
 		"not deployed":          {undeployed, yes, yes, "False ParentNotProgrammed Gateway infra/http: no room", runs},
 		"new":                   {unanswered, yes, yes, pending, pending},
 		"rejected":              {rejecting("http-80"), yes, yes, "False Invalid Envoy rejected: x", "False Invalid Envoy rejected: x"},
@@ -59,7 +60,10 @@ func TestListenerSetProgrammed(t *testing.T) {
 			Deployments: []*ir.Deployment{{Gateway: parent, Addresses: []string{"192.0.2.7"}}},
 			Statuses: []ir.ObjectStatus{{
 				Ref: ir.Ref{Group: gatewayGroup, Kind: listenerSetKind, Name: setName()}, Gateway: &parent,
-				Conditions: test.set, Listeners: []ir.ListenerStatus{{Name: "http", Chains: []string{"http-80"}, Conditions: test.listener}},
+				Conditions: test.set, Listeners: []ir.ListenerStatus{{
+					Name: "http", Chains: []string{"http-80"}, Conditions: test.listener,
+					Closed: name == "not granted" || name == "parent not accepted",
+				}},
 			}},
 		}
 		got := Complete(r, test.live, "192.0.2.1")[0]

@@ -19,10 +19,11 @@ func TestLimited(t *testing.T) {
 		}
 		return all
 	}
-	for _, test := range []struct{ using, own, wantUsing, wantOwn int }{
-		{16, 0, 16, 0}, {0, 16, 0, 16}, {8, 8, 8, 8}, {17, 0, 16, 0}, {17, 1, 15, 1}, {20, 16, 8, 8}, {2, 16, 2, 14}, {12, 6, 10, 6},
+	for _, test := range []struct{ using, own, room, wantUsing, wantOwn int }{
+		{16, 0, 16, 16, 0}, {0, 16, 16, 0, 16}, {8, 8, 16, 8, 8}, {17, 0, 16, 16, 0}, {17, 1, 16, 15, 1}, {20, 16, 16, 8, 8}, {2, 16, 16, 2, 14}, {12, 6, 16, 10, 6},
+		{2, 0, 1, 1, 0}, {1, 1, 1, 1, 0}, {0, 2, 1, 0, 1}, {2, 2, 0, 0, 0}, {1, 0, -1, 0, 0}, {0, 0, 0, 0, 0},
 	} {
-		kept := limited(list("g", test.using), list("t", test.own))
+		kept, listed := limited(list("g", test.using), list("t", test.own), test.room)
 		using, own := 0, 0
 		for _, a := range kept {
 			if a.Ancestor.Name[0] == 'g' {
@@ -30,11 +31,11 @@ func TestLimited(t *testing.T) {
 			} else {
 				own++
 			}
-			if isCut := test.using+test.own > maxAncestors; isCut != (a.Conditions[0].Message != "m") {
+			if isCut := test.using+test.own > test.room; isCut != (a.Conditions[0].Message != "m") {
 				t.Errorf("%+v: message %q", test, a.Conditions[0].Message)
 			}
 		}
-		if using != test.wantUsing || own != test.wantOwn {
+		if using != listed || using != test.wantUsing || own != test.wantOwn {
 			t.Errorf("%+v: kept %d Gateways and %d targets", test, using, own)
 		}
 	}

@@ -25,6 +25,9 @@ type backend struct {
 	secrets []*ir.Secret
 	// problem is why there is no cluster.
 	problem *problem
+	// isNowhere says that the Service has no such port, so that no policy has a
+	// say in it.
+	isNowhere bool
 }
 
 // secure gives the cluster the TLS that policies ask for and its final name.

@@ -16,7 +16,7 @@ func (t *translation) backendConfigPolicyStatus(policy *v1alpha1.BackendConfigPo
 	return ir.ObjectStatus{
 		Ref:        configPolicyRef(policy),
 		Generation: policy.Generation,
-		Ancestors: t.ancestors(targets, func(on []policyTarget, unused bool) []ir.Condition {
+		Ancestors: t.ancestors(configPolicyRef(policy), policy.Status, targets, func(on []policyTarget, unused bool) []ir.Condition {
 			return []ir.Condition{t.configPolicyAccepted(policy, settings, on, unused), configPolicyAttached(settings, on)}
 		}),
 	}

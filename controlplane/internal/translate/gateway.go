@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -212,18 +213,37 @@ func chains(port uint16, all []*listener) []ir.FilterChain {
 }
 
 // status is the Gateway's status but for Programmed and addresses, which
-// depend on what Envoy acknowledged and where it runs.
-func (g *gateway) status() ir.ObjectStatus {
+// depend on what Envoy acknowledged and where it runs. unlisted are policies
+// whose status has no room for the Gateway.
+func (g *gateway) status(unlisted []ir.Ref) ir.ObjectStatus {
 	status := ir.ObjectStatus{
-		Ref:        g.ref(),
-		Generation: g.object.Generation,
+		Ref:                  g.ref(),
+		Generation:           g.object.Generation,
+		AttachedListenerSets: g.attachedSets(),
+		Conditions:           []ir.Condition{g.accepted(unlisted)},
 	}
-	var bad []string
-	serving := 0
 	for _, l := range g.own() {
 		status.Listeners = append(status.Listeners, l.status())
+	}
+	if letsAnybodyIn(g.object) {
+		status.Conditions = append(status.Conditions, ir.Condition{
+			Type: string(gatewayv1.GatewayConditionInsecureFrontendValidationMode), Status: ir.True,
+			Reason:  string(gatewayv1.GatewayReasonConfigurationChanged),
+			Message: "spec.tls.frontend has mode AllowInsecureFallback: clients without a valid certificate are let in",
+		})
+	}
+	status.Conditions = append(status.Conditions,
+		g.unresolved().condition(string(gatewayv1.GatewayConditionResolvedRefs), reasonResolvedRefs, "all references resolve"))
+	return status
+}
+
+// accepted is the condition of that name.
+func (g *gateway) accepted(unlisted []ir.Ref) ir.Condition {
+	var bad []string
+	valid := 0
+	for _, l := range g.own() {
 		if l.accepted() {
-			serving++
+			valid++
 		}
 		if !l.accepted() || l.unresolved != nil {
 			bad = append(bad, string(l.spec.Name))
@@ -235,22 +255,35 @@ func (g *gateway) status() ir.ObjectStatus {
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 		accepted.Message = listenersNotValid(bad)
 	}
-	if no == nil && serving == 0 {
+	if no == nil && valid == 0 {
 		accepted.Status = ir.False
 		accepted.Reason = string(gatewayv1.GatewayReasonListenersNotValid)
 	}
-	status.Conditions = append(status.Conditions, accepted)
-	status.AttachedListenerSets = g.attachedSets()
-	if letsAnybodyIn(g.object) {
-		status.Conditions = append(status.Conditions, ir.Condition{
-			Type: string(gatewayv1.GatewayConditionInsecureFrontendValidationMode), Status: ir.True,
-			Reason:  string(gatewayv1.GatewayReasonConfigurationChanged),
-			Message: "spec.tls.frontend has mode AllowInsecureFallback: clients without a valid certificate are let in",
-		})
+	if len(unlisted) > 0 {
+		names := make([]string, 0, len(unlisted))
+		for _, policy := range unlisted {
+			names = append(names, describe(policy))
+		}
+		slices.Sort(names)
+		accepted.Message = bounded(accepted.Message + "; in effect here, though their statuses have no room to say so: " + strings.Join(names, ", "))
 	}
-	if g.presents != nil {
-		status.Conditions = append(status.Conditions,
-			g.presents.problem.condition(string(gatewayv1.GatewayConditionResolvedRefs), reasonResolvedRefs, "all references resolve"))
+	return accepted
+}
+
+// unresolved is what does not resolve of the Gateway's own references, or else
+// of its listeners'.
+func (g *gateway) unresolved() *problem {
+	if g.presents != nil && g.presents.problem != nil {
+		return g.presents.problem
 	}
-	return status
+	var bad []string
+	for _, l := range g.own() {
+		if l.unresolved != nil {
+			bad = append(bad, string(l.spec.Name))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return problemf(string(gatewayv1.GatewayReasonListenersNotResolved), "listeners with references that do not resolve: %s", strings.Join(bad, ", "))
 }

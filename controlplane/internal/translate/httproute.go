@@ -51,6 +51,9 @@ func (r *route) addRules(n int, translated func(i int) (*httpRule, *problem)) {
 	switch joined := joinProblems(dropped); {
 	case len(dropped) == n:
 		r.invalid = joined
+		if joined != nil && len(r.entries) > 0 {
+			r.invalid = problemf(joined.reason, "%s; requests that match get 500", joined.message)
+		}
 	case joined != nil:
 		// The API prescribes how the message starts.
 		r.partial = problemf(string(gatewayv1.RouteReasonUnsupportedValue), "Dropped Rule %s: %s", strings.Join(numbers, ", "), joined.message)

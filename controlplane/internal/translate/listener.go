@@ -39,6 +39,8 @@ type listener struct {
 	frontend *frontend
 
 	attached []*attachment
+	// refusing are routes that are not attached, and whose requests get 500.
+	refusing []*attachment
 	// chains name the filter chains that serve the listener, once they are
 	// made.
 	chains []string
@@ -239,6 +241,19 @@ func (t *translation) certificate(
 	return secret, nil
 }
 
+// notes are remarks on a listener that is valid.
+func (l *listener) notes() []string {
+	if l.spec.TLS == nil || len(l.spec.TLS.Options) == 0 {
+		return nil
+	}
+	var names []string
+	for name := range l.spec.TLS.Options {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return []string{"tls.options have no effect here: " + strings.Join(names, ", ")}
+}
+
 // status is what the status of the Gateway, or of the ListenerSet, says of the
 // listener.
 func (l *listener) status() ir.ListenerStatus {
@@ -260,9 +275,10 @@ func (l *listener) status() ir.ListenerStatus {
 		Name:           string(l.spec.Name),
 		AttachedRoutes: int32(len(l.attached)), //nolint:gosec // No cluster has 2^31 routes.
 		SupportedKinds: l.kinds,
+		Closed:         l.gateway.refused != nil || !l.serves() || len(l.kinds) == 0,
 		Chains:         l.chains,
 		Conditions: []ir.Condition{
-			accepted.condition(conditionAccepted, reasonAccepted, "the listener is valid"),
+			accepted.condition(conditionAccepted, reasonAccepted, message("the listener is valid", l.notes())),
 			conflicted,
 			l.unresolved.condition(conditionResolvedRefs, reasonResolvedRefs, "all references resolve"),
 		},

@@ -166,6 +166,9 @@ type use struct {
 }
 
 func (u uses) add(b *backend, gateway ir.Name) {
+	if b.isNowhere {
+		return
+	}
 	if u[b.target] == nil {
 		u[b.target] = map[use]struct{}{}
 	}

@@ -93,6 +93,8 @@ type binding struct {
 	listeners []*listener
 	// rejected is why it is attached to no listener.
 	rejected *problem
+	// refusing are the listeners that answer 500 in its place: see refuse.
+	refusing []*listener
 	// notes are remarks on a route that is attached.
 	notes []string
 }
@@ -123,7 +125,7 @@ func (r *route) attach(p *parent, ref *gatewayv1.ParentReference) binding {
 			"no listener of %s allows %s of namespace %s", p, r.ref.Kind, r.ref.Namespace))
 	}
 	if r.invalid != nil {
-		return rejected(r.invalid)
+		return binding{rejected: r.invalid, refusing: allowed}
 	}
 	bound := r.bind(allowed)
 	if len(bound.listeners) == 0 && bound.rejected == nil {
@@ -165,7 +167,7 @@ func (r *route) bind(allowed []*listener) binding {
 // GRPCRoute with hostnames in common, the API accepts the older one only.
 // Routes are attached in the order of their age.
 func (l *listener) rival(r *route, domains []string) *problem {
-	for _, a := range l.attached {
+	for _, a := range slices.Concat(l.attached, l.refusing) {
 		if a.route.ref.Kind == r.ref.Kind {
 			continue
 		}
@@ -205,7 +207,23 @@ func (t *translation) attachRoutes(s *snapshot.Snapshot) []ir.ObjectStatus {
 			statuses = append(statuses, status)
 		}
 	}
+	for _, refuse := range t.refusals {
+		refuse()
+	}
 	return statuses
+}
+
+// refuse answers 500 to what a route matches that has no valid rule, so that
+// no request goes past it to another route, without a filter that somebody
+// asked for. It comes after all that are attached, and takes no hostname from
+// routes of another kind.
+func (l *listener) refuse(r *route) {
+	domains := r.domainsOn(l)
+	isThere := slices.ContainsFunc(l.refusing, func(a *attachment) bool { return a.route == r })
+	if isThere || len(r.entries) == 0 || len(domains) == 0 || l.rival(r, domains) != nil {
+		return
+	}
+	l.refusing = append(l.refusing, &attachment{route: r, domains: domains})
 }
 
 // attachRoute attaches a route of any kind to all its parents that are ours,
@@ -230,6 +248,9 @@ func (t *translation) attachRoute(
 			for _, b := range r.backendsOn(l) {
 				t.uses.add(b, p.gateway.name)
 			}
+		}
+		for _, l := range bound.refusing {
+			t.refusals = append(t.refusals, func() { l.refuse(r) })
 		}
 		status.Parents = append(status.Parents, ir.ParentStatus{
 			Parent:     parentRef(ref),

@@ -28,7 +28,7 @@ func (t *translation) servicePort(service *corev1.Service, number int32, how rea
 	t.backends[key] = b
 	port, problem := findServicePort(service, number)
 	if problem != nil {
-		b.problem = problem
+		b.problem, b.isNowhere = problem, true
 		return b
 	}
 	b.portName = port.Name
@@ -72,7 +72,7 @@ func findServicePort(service *corev1.Service, number int32) (*corev1.ServicePort
 		port := &service.Spec.Ports[i]
 		switch {
 		case port.Port != number:
-		case port.Protocol == "" || port.Protocol == corev1.ProtocolTCP:
+		case isTCP(port):
 			return port, nil
 		default:
 			otherProtocol = port.Protocol
@@ -82,6 +82,10 @@ func findServicePort(service *corev1.Service, number int32) (*corev1.ServicePort
 		return nil, problemf(string(gatewayv1.RouteReasonUnsupportedProtocol), "%s: port %d is a %s port", where, number, otherProtocol)
 	}
 	return nil, problemf(string(gatewayv1.RouteReasonBackendNotFound), "%s has no port %d, only %s", where, number, portList(service))
+}
+
+func isTCP(port *corev1.ServicePort) bool {
+	return port.Protocol == "" || port.Protocol == corev1.ProtocolTCP
 }
 
 // portList names the ports of a Service for a message.

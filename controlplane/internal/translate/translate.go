@@ -63,19 +63,21 @@ func Translate(s *snapshot.Snapshot, o Options) *ir.Result {
 		if o.Deploy {
 			result.Deployments = append(result.Deployments, g.deployed())
 		}
-		result.Statuses = append(result.Statuses, g.status())
-		for _, set := range g.sets {
-			result.Statuses = append(result.Statuses, set.status())
-		}
 	}
-	result.Statuses = append(result.Statuses, t.gatewayClassStatuses()...)
-	result.Statuses = append(result.Statuses, t.backendStatuses()...)
 	for _, policy := range s.BackendTLSPolicies {
 		result.Statuses = append(result.Statuses, t.backendTLSPolicyStatus(policy))
 	}
 	for _, policy := range s.BackendConfigPolicies {
 		result.Statuses = append(result.Statuses, t.backendConfigPolicyStatus(policy))
 	}
+	for _, g := range t.gateways {
+		result.Statuses = append(result.Statuses, g.status(t.unlisted[g.name]))
+		for _, set := range g.sets {
+			result.Statuses = append(result.Statuses, set.status())
+		}
+	}
+	result.Statuses = append(result.Statuses, t.gatewayClassStatuses()...)
+	result.Statuses = append(result.Statuses, t.backendStatuses()...)
 	result.PlaintextBackends = plaintextEdges(t.gateways)
 	for _, secret := range t.secrets {
 		result.TrustBundles = append(result.TrustBundles, secret)
@@ -107,6 +109,11 @@ type translation struct {
 	// secrets are the trust bundles by name.
 	secrets map[string]*ir.Secret
 	uses    uses
+	// unlisted are the policies that take part in what a Gateway does, and whose
+	// status has no room to say so.
+	unlisted map[ir.Name][]ir.Ref
+	// refusals are done when all routes are attached.
+	refusals []func()
 }
 
 func newTranslation(s *snapshot.Snapshot, o Options) *translation {
@@ -124,6 +131,7 @@ func newTranslation(s *snapshot.Snapshot, o Options) *translation {
 		keyPairs:       map[ir.Name]parsedKeyPair{},
 		secrets:        map[string]*ir.Secret{},
 		uses:           uses{},
+		unlisted:       map[ir.Name][]ir.Ref{},
 	}
 }
 

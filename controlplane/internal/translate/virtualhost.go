@@ -109,7 +109,7 @@ func owner(all []*listener, d string) *listener {
 // which they are tried.
 func (l *listener) table() map[string][]*entry {
 	table := map[string][]*entry{}
-	for _, a := range l.attached {
+	for _, a := range slices.Concat(l.attached, l.refusing) {
 		entries := a.route.entriesFor(l)
 		for _, d := range a.domains {
 			table[d] = append(table[d], entries...)
