@@ -109,6 +109,7 @@ func TestBackendTLS(t *testing.T) {
 	t.Run("a port that is taken", b.occupied)
 	t.Run("grants", b.grants)
 	t.Run("routes that are refused", b.refused)
+	t.Run("versions of Gateway API", b.versions)
 }
 
 // policy makes a BackendTLSPolicy of a Backend of the same name.

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -36,6 +37,9 @@ type Snapshot struct {
 	EndpointSlices        []*discoveryv1.EndpointSlice
 	Secrets               []*corev1.Secret
 	ConfigMaps            []*corev1.ConfigMap
+	// Definitions are the metadata of Gateway API's CRDs. Manifests need not
+	// have them.
+	Definitions []*metav1.PartialObjectMetadata
 }
 
 // New sorts objects into a Snapshot. An object of a kind that the controller

@@ -3,12 +3,15 @@ package source
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -107,7 +110,24 @@ func kinds() []*kind {
 			fill: into(func(s *snapshot.Snapshot) *[]*corev1.Secret { return &s.Secrets })},
 		{object: &corev1.ConfigMap{}, options: configMaps,
 			fill: into(func(s *snapshot.Snapshot) *[]*corev1.ConfigMap { return &s.ConfigMaps })},
+		{object: definition(), options: everything, fill: gatewayAPI},
 	}
+}
+
+// definition is the metadata of a CRD, which is watched without the schema.
+func definition() client.Object {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+	return o
+}
+
+// gatewayAPI keeps the definitions that are Gateway API's.
+func gatewayAPI(objects []any) func(*snapshot.Snapshot) {
+	return into(func(s *snapshot.Snapshot) *[]*metav1.PartialObjectMetadata { return &s.Definitions })(
+		slices.DeleteFunc(slices.Clone(objects), func(object any) bool {
+			crd, ok := object.(*metav1.PartialObjectMetadata)
+			return !ok || !strings.HasSuffix(crd.Name, "."+gatewayv1.GroupName)
+		}))
 }
 
 // without selects what does not have the label.

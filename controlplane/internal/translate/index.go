@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -28,6 +29,8 @@ type index struct {
 	// grants are by namespace.
 	grants   map[string][]*gatewayv1.ReferenceGrant
 	policies *policyIndex
+	// definitions are the metadata of Gateway API's CRDs.
+	definitions []*metav1.PartialObjectMetadata
 }
 
 func newIndex(s *snapshot.Snapshot, controllerName string) *index {
@@ -42,6 +45,7 @@ func newIndex(s *snapshot.Snapshot, controllerName string) *index {
 		endpointSlices: map[ir.Name][]*discoveryv1.EndpointSlice{},
 		grants:         map[string][]*gatewayv1.ReferenceGrant{},
 		policies:       newPolicyIndex(s.BackendTLSPolicies, s.BackendConfigPolicies),
+		definitions:    s.Definitions,
 	}
 	for _, class := range s.GatewayClasses {
 		if string(class.Spec.ControllerName) == controllerName {
