@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// askTimeout bounds one question to the API server. Other changes wait
-	// behind it.
-	askTimeout = 2 * time.Second
+	// askTimeout bounds one question to the API server, which other changes wait
+	// behind. It doubles with each that is not answered, as often as
+	// maxDoublings: a large cluster may need longer.
+	askTimeout   = 2 * time.Second
+	maxDoublings = 3
 	// askAgain is when a question is asked anew that was not answered, or
 	// whose answer the caches do not reach.
 	askAgain = time.Second
@@ -37,6 +39,8 @@ type barrier struct {
 	authority authority
 	clock     clock.PassiveClock
 	gateways  map[ir.Name]*edges
+	// unanswered counts the last questions that were not answered.
+	unanswered int
 }
 
 // edges are those of one Gateway, by ir.Cluster.StatName.
@@ -102,12 +106,15 @@ func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, namespa
 	}
 	slices.Sort(where)
 	where = slices.Compact(where)
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout<<min(b.unanswered, maxDoublings))
 	defer cancel()
 	q := question{at: b.clock.Now()}
 	var err error
 	if q.required, err = b.authority.Require(ctx, where); err != nil {
 		err = fmt.Errorf("ask the API server what is in namespaces %q: %w", where, err)
+		b.unanswered++
+	} else {
+		b.unanswered = 0
 	}
 	for gateway, clusters := range waiting {
 		for _, cluster := range clusters {

@@ -20,9 +20,13 @@ type cacheAndServer struct {
 	err           error
 	// asked are the namespaces of each question.
 	asked [][]string
+	// patience is how long the last question waits.
+	patience time.Duration
 }
 
-func (a *cacheAndServer) Require(_ context.Context, namespaces []string) (source.Versions, error) {
+func (a *cacheAndServer) Require(ctx context.Context, namespaces []string) (source.Versions, error) {
+	deadline, _ := ctx.Deadline()
+	a.patience = time.Until(deadline)
 	a.asked = append(a.asked, slices.Clone(namespaces))
 	return a.server, a.err
 }
@@ -169,5 +173,30 @@ func TestBarrierForgetsGateways(t *testing.T) {
 	step(t, b, g, policiesAt("5"))
 	if len(a.asked) != 2 {
 		t.Errorf("asked %d times, want once for each life of the Gateway", len(a.asked))
+	}
+}
+
+// TestBarrierGivesTheServerTime: one that is too slow for the first question is
+// asked for longer.
+func TestBarrierGivesTheServerTime(t *testing.T) {
+	t.Parallel()
+	a := &cacheAndServer{err: context.DeadlineExceeded}
+	b, clock := newTestBarrier(a)
+	for _, want := range []time.Duration{askTimeout, 2 * askTimeout, 4 * askTimeout, 8 * askTimeout, 8 * askTimeout} {
+		if step(t, b, gatewayOf(plaintext("a")), policiesAt("1")) {
+			t.Fatal("published without an answer")
+		}
+		if a.patience > want || a.patience <= want/2 {
+			t.Errorf("the question waits for %v, want %v", a.patience, want)
+		}
+		clock.Step(askAgain)
+	}
+	a.err, a.server = nil, policiesAt("1")
+	if !step(t, b, gatewayOf(plaintext("a")), policiesAt("1")) {
+		t.Error("not published after the answer")
+	}
+	a.err = context.DeadlineExceeded
+	if step(t, b, gatewayOf(plaintext("b")), policiesAt("1")); a.patience > askTimeout {
+		t.Errorf("after an answer a question waits for %v, want %v", a.patience, askTimeout)
 	}
 }

@@ -54,7 +54,10 @@ func (s *stream) hide(sub cache.Subscription) cache.Subscription {
 		_, served := s.gateway.served[clusters][name]
 		switch {
 		case served && returned[name] == version:
-			// It is served again, and go-control-plane knows what the proxy has.
+			// It is served again, and go-control-plane knows what the proxy has, so
+			// that nothing is sent that would tell us.
+			s.tracks[clusters].known[name] = version
+			s.tracks[clusters].stale = true
 		case s.dropping && !served:
 			returned[name] = version
 		default:
