@@ -97,6 +97,8 @@ func deploys() ([]client.Object, error) {
 		"ProxyApp":        contract.ProxyApp,
 		"ProxyManager":    contract.ProxyManager,
 		"SecretType":      contract.SecretTypeIdentity,
+		"BootstrapSuffix": contract.ProxyBootstrapSuffix,
+		"IdentitySuffix":  contract.ProxyIdentitySuffix,
 		"ManagedBy":       contract.FieldManager,
 	})
 }
