@@ -193,15 +193,20 @@ func (t *term) find(ctx context.Context, desired *unstructured.Unstructured) (*u
 	return &list.Items[0], nil
 }
 
-// owned is nil for an object that belongs to the Gateway.
+// owned is nil for an object that is deployed for the Gateway.
 func (t *term) owned(ctx context.Context, spec Spec, live *unstructured.Unstructured) error {
-	owner := metav1.GetControllerOf(live)
+	owner, controlled := ownerOf(live)
+	same := controllerUID(live) == spec.uid()
 	switch {
-	case owner != nil && owner.UID == spec.uid() && live.GetDeletionTimestamp() == nil:
+	case same && !labelled(live):
+		// Of a Gateway that had another class.
+		return fmt.Errorf("%s is in the way: another controller has made it for Gateway %s, and it is left as it is; delete it, or rename the Gateway",
+			describe(live), spec.Gateway)
+	case same && live.GetDeletionTimestamp() == nil:
 		return nil
-	case owner != nil && owner.UID == spec.uid():
+	case same:
 		return fmt.Errorf("%s is being deleted; it will be made anew", describe(live))
-	case owner != nil && owner.Kind == gatewayKind && owner.Name == spec.Gateway.Name:
+	case controlled && owner == spec.Gateway && live.GetLabels()[contract.LabelManagedBy] == contract.ProxyManager:
 		// Its Gateway is gone: there is one of another UID in its place.
 		if err := t.delete(ctx, live); err != nil {
 			return err
@@ -210,6 +215,13 @@ func (t *term) owned(ctx context.Context, spec Spec, live *unstructured.Unstruct
 	}
 	return fmt.Errorf("%s is in the way: it does not belong to Gateway %s and is left as it is; delete or rename it, or rename the Gateway",
 		describe(live), spec.Gateway)
+}
+
+// labelled tells whether an object has a label of ours. One that somebody has
+// taken off is put back.
+func labelled(live *unstructured.Unstructured) bool {
+	labels := live.GetLabels()
+	return labels[contract.LabelManagedBy] == contract.ProxyManager || labels[contract.LabelName] == contract.ProxyApp
 }
 
 // prune deletes what belongs to a Gateway and is not among desired.

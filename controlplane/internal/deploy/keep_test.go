@@ -35,6 +35,7 @@ func TestWriter(t *testing.T) {
 	t.Run("without listeners there is no Service", w.noListeners)
 	t.Run("addresses that a Gateway asks for", w.addresses)
 	t.Run("objects of others are left", w.foreign)
+	t.Run("objects of others that Gateways own are left", w.otherGateways)
 	t.Run("a Gateway that is made anew", w.anew)
 	t.Run("what the API server refuses is said", w.refused)
 	t.Run("PodSecurity admits the pods as restricted", w.podSecurity)

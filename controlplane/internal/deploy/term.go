@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,11 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
@@ -191,10 +194,19 @@ func (t *term) all(ctx context.Context) {
 // ownerOf names the Gateway that an object belongs to.
 func ownerOf(object client.Object) (ir.Name, bool) {
 	owner := metav1.GetControllerOf(object)
-	if owner == nil || owner.Kind != gatewayKind {
+	if owner == nil || owner.Kind != gatewayKind || !strings.HasPrefix(owner.APIVersion, gatewayv1.GroupName+"/") {
 		return ir.Name{}, false
 	}
 	return ir.Name{Namespace: object.GetNamespace(), Name: owner.Name}, true
+}
+
+// controllerUID is empty where nothing controls an object.
+func controllerUID(object client.Object) types.UID {
+	owner := metav1.GetControllerOf(object)
+	if owner == nil {
+		return ""
+	}
+	return owner.UID
 }
 
 func (t *term) events() toolscache.ResourceEventHandler {
