@@ -12,16 +12,20 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 )
 
+// lookedAt matches, as a whole, the paths that only show something. Envoy takes
+// the query for a part of the path.
+const lookedAt = `/(certs|clusters|config_dump|help|init_dump|listeners|memory|ready|server_info|stats|stats/prometheus)?(\?.*)?`
+
 // admin is the admin interface: on loopback, and with no more than what a
-// person looks at, `kubectl tlsgw verify` reads, and draining needs. What ends
-// or cripples the proxy is not there.
+// person looks at and `kubectl tlsgw verify` reads. What changes the proxy is
+// not there, but for what draining needs: a backend whose name resolves to
+// loopback can be this very interface.
 func admin(o Options) *bootstrapv3.Admin {
-	allowed := []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "/"}}}
-	for _, prefix := range []string{
-		"/certs", "/clusters", "/config_dump", "/drain_listeners", "/healthcheck/", "/help", "/init_dump",
-		"/listeners", "/logging", "/memory", "/ready", "/server_info", "/stats",
-	} {
-		allowed = append(allowed, &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}})
+	allowed := []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_SafeRegex{
+		SafeRegex: &matcherv3.RegexMatcher{Regex: lookedAt},
+	}}}
+	if o.Drain != nil {
+		allowed = append(allowed, &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: failPath}})
 	}
 	return &bootstrapv3.Admin{
 		Address:    address(loopback, cmp.Or(o.AdminPort, contract.AdminPort)),

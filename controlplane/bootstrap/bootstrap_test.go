@@ -3,6 +3,8 @@ package bootstrap_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,4 +117,64 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("error %v does not name the Gateway and %q", err, want)
 		}
 	}
+}
+
+// TestAdmin holds what the admin interface of a real Envoy lets somebody do who
+// reaches it.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	ca := envoytest.NewCA(t, "xds")
+	pair := ca.Issue(t, nil, []string{contract.NodeURI("infra", "http")})
+	for name, drains := range map[string]bool{"minimal": false, "pod": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := cases()[name]
+			o.XDSHost, o.XDSPort, o.AdminPort = "127.0.0.1", envoytest.FreePort(t), envoytest.FreePort(t)
+			if o.ReadyPort != 0 {
+				o.ReadyPort = envoytest.FreePort(t)
+			}
+			o.CAFile = envoytest.WriteFile(t, "ca.crt", ca.PEM)
+			o.CertificateFile = envoytest.WriteFile(t, "tls.crt", pair.Certificate)
+			o.KeyFile = envoytest.WriteFile(t, "tls.key", pair.Key)
+			envoytest.Start(t, envoytest.Bootstrap(t, o), o.AdminPort)
+			admin := fmt.Sprintf("http://127.0.0.1:%d", o.AdminPort)
+			envoytest.Eventually(t, 20*time.Second, func() error {
+				code, err := send(t, http.MethodGet, admin+"/server_info")
+				if err == nil && code != http.StatusOK {
+					err = fmt.Errorf("/server_info answers %d", code)
+				}
+				return err
+			})
+			for path, allowed := range map[string]bool{
+				"/": true, "/help": true, "/stats?format=json&filter=^a": true, "/stats/prometheus": true, "/clusters?format=json": true,
+				"/config_dump?resource=dynamic_active_clusters": true, "/listeners?format=json": true, "/certs": true,
+				"/memory": true, "/init_dump": true,
+				"/stats/recentlookups/clear": false, "/healthcheck/fail": drains, "/healthcheck/ok": false, "/drain_listeners?graceful": false,
+				"/logging?level=trace": false, "/quitquitquit": false, "/reset_counters": false, "/runtime_modify?a=b": false,
+				"/cpuprofiler?enable=y": false, "/healthcheck/fail/../../quitquitquit": false,
+			} {
+				method := http.MethodGet
+				if !allowed || strings.HasPrefix(path, "/healthcheck") {
+					method = http.MethodPost
+				}
+				code, err := send(t, method, admin+path)
+				if err != nil || (code == http.StatusOK) != allowed || !allowed && code != http.StatusForbidden {
+					t.Errorf("%s %s is answered %d, %v; allowed: %t", method, path, code, err, allowed)
+				}
+			}
+		})
+	}
+}
+
+func send(t *testing.T, method, url string) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
 }

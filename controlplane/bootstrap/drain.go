@@ -22,12 +22,14 @@ const (
 	faultFilter = "envoy.filters.http.fault"
 	drainScript = "drain"
 	drainPrefix = "/drain/"
+	// failPath is that of the admin interface.
+	failPath = "/healthcheck/fail"
 )
 
 // failHealthChecks makes every answer from now on end its connection.
 const failHealthChecks = `function envoy_on_request(handle)
   handle:httpCall("` + adminName + `",
-    {[":method"] = "POST", [":path"] = "/healthcheck/fail", [":authority"] = "` + adminName + `"}, "", 1000)
+    {[":method"] = "POST", [":path"] = "` + failPath + `", [":authority"] = "` + adminName + `"}, "", 1000)
 end
 `
 

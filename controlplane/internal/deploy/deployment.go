@@ -185,7 +185,7 @@ func (b *builder) container() (*corev1.Container, error) {
 	}
 	if b.drainTime() > 0 {
 		container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{
-			HTTPGet: httpGet(bootstrap.DrainPath(b.drainToken())),
+			HTTPGet: httpGet(bootstrap.DrainPath(b.drainToken)),
 		}}
 	}
 	return container, nil

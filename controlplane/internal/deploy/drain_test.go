@@ -82,7 +82,7 @@ func startPair(t *testing.T) *pair {
 			t.Fatal(err)
 		}
 		server.Publish(s.Gateway, 1, built)
-		o := deploy.BootstrapOptions(s, deploy.Proxy{XDSHost: "127.0.0.1", XDSPort: xdsPort})
+		o := deploy.BootstrapOptions(s, deploy.Proxy{XDSHost: "127.0.0.1", XDSPort: xdsPort}, drainToken)
 		p.path = bootstrap.DrainPath(o.Drain.Token)
 		o.Drain.Time = drainTime
 		certificate := ca.Issue(t, nil, []string{contract.NodeURI(s.Gateway.Namespace, s.Gateway.Name)})
@@ -161,11 +161,19 @@ func (p *pair) end(t *testing.T, drained bool) {
 	if drained {
 		began := time.Now()
 		// Somebody else who asks without the token gets nothing.
-		if code := p.ask(t, "/drain/somebody"); code != http.StatusNotFound {
-			t.Errorf("a request to drain without the token is answered %d", code)
+		for _, path := range []string{"/drain/somebody", bootstrap.DrainPath(""), p.path + "a", strings.ToLower(p.path)} {
+			if code := p.ask(t, path); code != http.StatusNotFound {
+				t.Errorf("a request to drain without the token is answered %d", code)
+			}
+		}
+		if live := p.proxies[0].Stat(t, "server.live"); live != 1 {
+			t.Error("a request without the token has the proxy drain")
 		}
 		if code := p.ask(t, p.path); code != http.StatusOK {
 			t.Errorf("the request to drain is answered %d", code)
+		}
+		if live := p.proxies[0].Stat(t, "server.live"); live != 0 {
+			t.Error("the proxy does not drain")
 		}
 		// Where no other proxy is ready, this one still is.
 		if code := p.ask(t, bootstrap.ReadyPath); code != http.StatusOK {

@@ -39,7 +39,11 @@ func (t *term) keep(ctx context.Context, gateway ir.Name) (problem string, err e
 		t.remember(gateway, nil)
 		return "", t.keepIdentity(ctx, spec)
 	}
-	objects, err := Objects(spec, t.options.Proxy)
+	token, err := t.drainToken(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	objects, err := Objects(spec, t.options.Proxy, token)
 	if err != nil {
 		return "", err
 	}

@@ -29,6 +29,7 @@ func TestWriter(t *testing.T) {
 	t.Cleanup(func() { w.stop() })
 	t.Run("a Gateway gets its objects", w.create)
 	t.Run("a restart writes nothing", w.restart)
+	t.Run("tokens to drain are nobody else's", w.drainTokens)
 	t.Run("what others change is brought back", w.drift)
 	t.Run("what others add stays", w.additions)
 	t.Run("parameters come and go", w.parameters)

@@ -33,9 +33,9 @@ const gatewayKind = "Gateway"
 
 // Objects are those of one Gateway in the order in which they are to be
 // applied, but for the Secret with the proxies' certificate. Equal arguments
-// give equal objects.
-func Objects(s Spec, p Proxy) ([]client.Object, error) {
-	b := &builder{Spec: s, proxy: p, name: contract.ProxyName(s.Gateway.Name), kube: filled(s.Merged)}
+// give equal objects. Who has drainToken can make the proxies drain.
+func Objects(s Spec, p Proxy, drainToken string) ([]client.Object, error) {
+	b := &builder{Spec: s, proxy: p, drainToken: drainToken, name: contract.ProxyName(s.Gateway.Name), kube: filled(s.Merged)}
 	configMap, digest, err := b.bootstrap()
 	if err != nil {
 		return nil, err
@@ -54,8 +54,9 @@ func Objects(s Spec, p Proxy) ([]client.Object, error) {
 // builder makes the objects of one Gateway, which are called name.
 type builder struct {
 	Spec
-	proxy Proxy
-	name  string
+	proxy      Proxy
+	drainToken string
+	name       string
 	// kube has none of its parts nil but SystemCA.
 	kube v1alpha1.KubernetesProxy
 }
@@ -141,7 +142,7 @@ func (b *builder) bootstrapOptions() bootstrap.Options {
 		ReadyPort:       contract.ReadyPort,
 	}
 	if t := b.drainTime(); t > 0 {
-		o.Drain = &bootstrap.Drain{Token: b.drainToken(), Time: t}
+		o.Drain = &bootstrap.Drain{Token: b.drainToken, Time: t}
 	}
 	return o
 }
@@ -153,12 +154,6 @@ const defaultGracePeriod = 30 // seconds, as Kubernetes has it
 func (b *builder) drainTime() time.Duration {
 	grace := min(ptr.Deref(b.kube.PodTemplate.TerminationGracePeriodSeconds, defaultGracePeriod), math.MaxInt32)
 	return time.Duration(grace*2/3) * time.Second
-}
-
-// drainToken is known to those who may read the Gateway or its pods.
-func (b *builder) drainToken() string {
-	sum := sha256.Sum256([]byte("drain " + b.UID))
-	return hex.EncodeToString(sum[:16])
 }
 
 func (b *builder) serviceAccount() *corev1.ServiceAccount {

@@ -23,6 +23,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata, and delete those without a case")
 
+const drainToken = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 func proxy() deploy.Proxy {
 	return deploy.Proxy{Image: contract.EnvoyImage, XDSHost: contract.XDSHost, XDSPort: contract.XDSPort}
 }
@@ -100,7 +102,7 @@ func specs(t *testing.T) map[string]deploy.Spec {
 
 func objects(t *testing.T, s deploy.Spec) []client.Object {
 	t.Helper()
-	made, err := deploy.Objects(s, proxy())
+	made, err := deploy.Objects(s, proxy(), drainToken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func TestImage(t *testing.T) {
 		{"localhost:5000/envoy@" + digest, "{tag: v2}", "localhost:5000/envoy:v2"},
 		{"localhost:5000/envoy", "{registry: a}", "a/envoy"},
 	} {
-		made, err := deploy.Objects(spec(t, "{envoyContainer: {image: "+test.parameters+"}}"), deploy.Proxy{Image: test.known, XDSHost: "a"})
+		made, err := deploy.Objects(spec(t, "{envoyContainer: {image: "+test.parameters+"}}"), deploy.Proxy{Image: test.known, XDSHost: "a"}, drainToken)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -28,7 +30,9 @@ type Options struct {
 	Workers int
 	// Clock is nil for the real one.
 	Clock clock.WithTicker
-	Log   logr.Logger
+	// Rand is nil for the system's.
+	Rand io.Reader
+	Log  logr.Logger
 }
 
 const (
@@ -66,6 +70,9 @@ func New(o Options) (*Writer, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
 	}
 	if o.Workers == 0 {
 		o.Workers = defaultWorkers
