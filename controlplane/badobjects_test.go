@@ -62,9 +62,9 @@ func (w *crowd) badBundles(t *testing.T) []bad {
 				if b.reason != "" {
 					return w.saysPolicy(t, b.name, b.reason, append(b.parts, "crowd/"+b.name)...)
 				}
-				o := fetch(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "crowd", b.name)
-				return isTrue(o.Generation, ofAncestor(o.Status), "Accepted", "ResolvedRefs")
+				return w.goodPolicy(t, b.name)
 			},
+			good: func(t *testing.T) error { t.Helper(); return w.goodPolicy(t, b.name) },
 		})
 	}
 	return all
@@ -126,6 +126,7 @@ func (w *crowd) badOption(name, option, part string) bad {
 		make: func(t *testing.T) { t.Helper(); make(t, "{"+option+"}") },
 		mend: func(t *testing.T) { t.Helper(); make(t, "{example.org/any: x}") },
 		says: func(t *testing.T) error { t.Helper(); return w.saysPolicy(t, name, "Invalid", part) },
+		good: func(t *testing.T) error { t.Helper(); return w.goodPolicy(t, name) },
 	}
 }
 
@@ -163,6 +164,11 @@ spec:
 			o := fetch(t, w.cluster, &v1alpha1.BackendConfigPolicy{}, "crowd", name)
 			return says(ofAncestor(o.Status), "Accepted", metav1.ConditionFalse, "Invalid", part)
 		},
+		good: func(t *testing.T) error {
+			t.Helper()
+			o := fetch(t, w.cluster, &v1alpha1.BackendConfigPolicy{}, "crowd", name)
+			return isTrue(o.Generation, ofAncestor(o.Status), "Accepted", "Attached")
+		},
 	}
 }
 
@@ -183,6 +189,11 @@ func (w *crowd) badMatch(name, expression string) bad {
 			o := fetch(t, w.cluster, &gatewayv1.HTTPRoute{}, "crowd", name)
 			return says(ofParent(o), "Accepted", metav1.ConditionFalse, "UnsupportedValue", "regular expression")
 		},
+		good: func(t *testing.T) error {
+			t.Helper()
+			o := fetch(t, w.cluster, &gatewayv1.HTTPRoute{}, "crowd", name)
+			return isTrue(o.Generation, ofParent(o), "Accepted", "ResolvedRefs")
+		},
 	}
 }
 
@@ -202,6 +213,11 @@ func (w *crowd) badHost() bad {
 			t.Helper()
 			o := fetch(t, w.cluster, &v1alpha1.Backend{}, "crowd", name)
 			return says(o.Status.Conditions, "Accepted", metav1.ConditionFalse, "Invalid", "no_such host!")
+		},
+		good: func(t *testing.T) error {
+			t.Helper()
+			o := fetch(t, w.cluster, &v1alpha1.Backend{}, "crowd", name)
+			return isTrue(o.Generation, o.Status.Conditions, "Accepted")
 		},
 	}
 }

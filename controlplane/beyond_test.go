@@ -144,9 +144,10 @@ func (b *beyond) accepted(t *testing.T, namespace, name string) {
 
 // severalReferences has the backend's CA in the last of three references.
 func (b *beyond) severalReferences(t *testing.T) {
-	const refs = `{hostname: example.com, caCertificateRefs: [{group: "", kind: ConfigMap, name: %s}, {group: "", kind: Secret, name: trust}]}`
+	const refs = `{hostname: example.com, caCertificateRefs: [{group: "", kind: ConfigMap, name: %s}, {group: "", kind: ConfigMap, name: second}, {group: "", kind: Secret, name: trust}]}`
 	b.apply(t, namespaceManifest, "several")
 	b.apply(t, bundleManifest, "several", "first", string(b.otherTrust.PEM))
+	b.apply(t, bundleManifest, "several", "second", string(envoytest.NewCA(t, "second").PEM))
 	b.apply(t, secretManifest, "several", "trust", string(b.otherTrust.PEM)+string(b.trust.PEM))
 	b.policy(t, "several", "all", fmt.Sprintf(refs, "first"), "{}")
 	b.routed(t, "several", "all")

@@ -233,6 +233,8 @@ type bad struct {
 	code int
 	// says is nil when the status of the guilty object says what is wrong.
 	says func(t *testing.T) error
+	// good is nil when it says nothing of it any more.
+	good func(t *testing.T) error
 }
 
 // bring makes bad objects, and waits until their statuses and routes say so.
@@ -283,13 +285,17 @@ func (w *crowd) freshProxy(t *testing.T) {
 	}
 }
 
-// mended makes the bad ones right, one after the other.
+// mended makes the bad ones right, one after the other, and waits until routes
+// and statuses are.
 func (w *crowd) mended(t *testing.T) {
 	for _, b := range slices.Concat(w.bundles, w.policies) {
 		b.mend(t)
 		began := time.Now()
 		w.answersBad(t, b.name, http.StatusOK)
-		t.Logf("%-20s serves %v after it was mended", b.name, time.Since(began).Round(time.Millisecond))
+		served := time.Since(began)
+		envoytest.Eventually(t, patient, func() error { return b.good(t) })
+		t.Logf("%-20s serves %v, and says so %v, after it was mended", b.name,
+			served.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	}
 	w.pair(t, "bad", w.hosts.Issue(t, []string{"bad.crowd.example"}, nil))
 	eventually(t, w.cluster, &gatewayv1.Gateway{}, "infra", "http", func(o *gatewayv1.Gateway) error {
@@ -307,4 +313,11 @@ func (w *crowd) saysPolicy(t *testing.T, name, reason string, parts ...string) e
 	t.Helper()
 	o := fetch(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "crowd", name)
 	return says(ofAncestor(o.Status), "Accepted", metav1.ConditionFalse, reason, parts...)
+}
+
+// goodPolicy tells whether a BackendTLSPolicy's status says yes.
+func (w *crowd) goodPolicy(t *testing.T, name string) error {
+	t.Helper()
+	o := fetch(t, w.cluster, &gatewayv1.BackendTLSPolicy{}, "crowd", name)
+	return isTrue(o.Generation, ofAncestor(o.Status), "Accepted", "ResolvedRefs")
 }
