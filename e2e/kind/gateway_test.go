@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,10 +30,11 @@ func TestSecondGateway(t *testing.T) {
 	s := shared(t)
 	s.backend(t, team)
 	s.apply(t, "gateway", "NAMESPACE", team, "REPLICAS", "1", "MEMORY", "48Mi")
-	s.apply(t, "shop", "NAMESPACE", team, "SNI", site, "CA", quoted(s.site.CertPEM()))
 	s.awaitCondition(t, own, "Programmed", "True", "Programmed", "gateway", "shop", "-n", team)
 	s.rolledOut(t, team, "shop")
 	wantDeployed(t, s)
+	s.originateShop(t)
+	s.apply(t, "shop", "NAMESPACE", team, "SNI", site, "CA", quoted(s.site.CertPEM()))
 	s.shopAnswers(t)
 	if got := s.wantVerdict(t, "svc/httpbin", "Verified", "-n", team, "--path", "/anything"); got.Gateway == nil || got.Gateway.Namespace != team {
 		t.Errorf("it was verified through %+v, want the team's own Gateway", got.Gateway)
@@ -53,6 +56,36 @@ func TestSecondGateway(t *testing.T) {
 		left := s.names(t, deployed+",pods", "-l", contract.LabelGatewayName+"=shop")
 		return len(left) == 0, strings.Join(left, ", ")
 	})
+}
+
+// originateShop has the plugin make the way through the team's Gateway, which
+// it has to be told, and take it back.
+func (s *suite) originateShop(t *testing.T) {
+	t.Helper()
+	s.rolledOut(t, team, "httpbin")
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, s.site.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := s.names(t, originates)
+	args := []string{"originate", "svc/httpbin", "-n", team, "--sni", site, "--expose", "shop.example", "--ca-from", ca}
+	says(t, s.exits(t, 2, args...), "several Gateways", "--gateway", team+"/shop")
+	if diff := cmp.Diff(before, s.names(t, originates)); diff != "" {
+		t.Errorf("it refused and yet wrote (-before +now):\n%s", diff)
+	}
+	says(t, s.ok(t, append(args, "--gateway", team+"/shop")...), "created")
+	parents := s.kubectl(t, "get", "httproutes", "-n", team, "-o", "jsonpath={.items[*].spec.parentRefs[*].name}")
+	if parents != "shop" {
+		t.Errorf("the routes of the team are of the Gateways %q, want shop", parents)
+	}
+	s.shopAnswers(t)
+	if got := s.wantVerdict(t, "svc/httpbin", "Verified", "-n", team, "--path", "/anything"); got.Gateway == nil || got.Gateway.Namespace != team {
+		t.Errorf("it was verified through %+v, want the team's own Gateway", got.Gateway)
+	}
+	s.ok(t, "remove", "svc/httpbin", "-n", team)
+	if diff := cmp.Diff(before, s.names(t, originates)); diff != "" {
+		t.Errorf("after remove (-before originate +now):\n%s", diff)
+	}
 }
 
 // wantDeployed looks at the objects that were made for the Gateway: their
