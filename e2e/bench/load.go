@@ -46,6 +46,11 @@ func (b *bench) withCluster(ctx context.Context) (err error) {
 	if err := shared(ctx, c); err != nil {
 		return err
 	}
+	end, err := b.startFlipping(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	have := 0
 	for _, routes := range []int{fewRoutes, manyRoutes} {
 		for ; have < routes; have++ {
@@ -54,6 +59,9 @@ func (b *bench) withCluster(ctx context.Context) (err error) {
 			}
 		}
 		if err := b.propagation(ctx, c, routes); err != nil {
+			return err
+		}
+		if err := b.flipping(ctx, c, routes); err != nil {
 			return err
 		}
 	}
