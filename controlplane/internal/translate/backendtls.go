@@ -20,7 +20,8 @@ type backendTLS struct {
 // backendTLS finds the policy that decides about TLS for one port of a
 // backend. A BackendTLSPolicy that names the port wins over one for the whole
 // target, and both win over a BackendConfigPolicy. The winner decides even if
-// it is not valid: nothing falls back to another policy or to plaintext.
+// it is not valid: nothing falls back to another policy or to plaintext. So
+// does one that names a port of a Backend, which has none with names.
 func (t *translation) backendTLS(target ir.Ref, port string) backendTLS {
 	sections := t.objects.policies.tls[target]
 	for _, section := range []string{port, ""} {
@@ -29,12 +30,29 @@ func (t *translation) backendTLS(target ir.Ref, port string) backendTLS {
 			return backendTLS{settings: t.backendTLSPolicy(winner), policy: tlsPolicyRef(winner)}
 		}
 	}
+	if stray, section := t.objects.policies.stray(target); stray != nil {
+		return backendTLS{settings: &tlsSettings{accepted: t.objects.sectionProblem(target, section)}, policy: tlsPolicyRef(stray)}
+	}
 	for _, policy := range t.configPoliciesOf(target) {
 		if policy.Spec.TLS != nil {
 			return backendTLS{settings: &t.backendConfigPolicy(policy).tlsSettings, policy: configPolicyRef(policy)}
 		}
 	}
 	return backendTLS{}
+}
+
+// stray finds the BackendTLSPolicy that targets a Backend by a sectionName
+// alone: somebody asks for TLS there, and says wrongly where.
+func (x *policyIndex) stray(target ir.Ref) (policy *gatewayv1.BackendTLSPolicy, section string) {
+	if target.Kind != kindBackend || len(x.tls[target][""]) > 0 {
+		return nil, ""
+	}
+	for name, claims := range x.tls[target] {
+		if first := claims[0]; policy == nil || comparePrecedence(first, policy) < 0 || first == policy && name < section {
+			policy, section = first, name
+		}
+	}
+	return policy, section
 }
 
 func tlsPolicyRef(policy *gatewayv1.BackendTLSPolicy) ir.Ref {

@@ -118,6 +118,9 @@ func (t *translation) tlsOverrides(policy *v1alpha1.BackendConfigPolicy, target 
 	if claims := sections[""]; len(claims) > 0 {
 		return describe(tlsPolicyRef(claims[0])), nil
 	}
+	if stray, _ := t.objects.policies.stray(target); stray != nil {
+		return describe(tlsPolicyRef(stray)), nil
+	}
 	service, ok := t.objects.services[target.Name]
 	if whole != "" || target.Kind != kindService || !ok {
 		return whole, nil

@@ -95,7 +95,7 @@ func tlsPolicyOn(s *snapshot.Snapshot, c *ir.Cluster) string {
 	for _, p := range s.BackendTLSPolicies {
 		for _, ref := range p.Spec.TargetRefs {
 			named, section := tlsPolicyTarget(p.Namespace, ref)
-			if named == target && (section == "" || section == port) {
+			if named == target && (section == "" || section == port || target.Kind == kindBackend) {
 				return "BackendTLSPolicy " + nameOf(p).String()
 			}
 		}
