@@ -34,6 +34,8 @@ type UpstreamTLS struct {
 	// InsecureSkipVerify verifies nothing: only where a policy says so loudly.
 	InsecureSkipVerify bool
 
+	// NoClientCertificate says that none is presented, not even the Gateway's.
+	NoClientCertificate bool `json:",omitempty"`
 	// ClientCertificate names a Secret of kind SecretKeyPair.
 	ClientCertificate string
 	// ClientCertFile and ClientKeyFile are paths in the proxy.

@@ -52,7 +52,10 @@ func (t *translation) backendConfigPolicy(policy *v1alpha1.BackendConfigPolicy) 
 // bcpTLS evaluates spec.tls. Errors start with the field that is wrong.
 func (t *translation) bcpTLS(policy *v1alpha1.BackendConfigPolicy, s *tlsSettings) (*ir.UpstreamTLS, error) {
 	spec := policy.Spec.TLS
-	tls := &ir.UpstreamTLS{AllowRenegotiation: isTrue(spec.AllowRenegotiation)}
+	tls := &ir.UpstreamTLS{AllowRenegotiation: isTrue(spec.AllowRenegotiation), NoClientCertificate: isTrue(spec.SimpleTLS)}
+	if err := checkRenamed(spec); err != nil {
+		return nil, err
+	}
 	if err := t.bcpTrust(policy.Namespace, spec, tls, s); err != nil {
 		return nil, err
 	}
@@ -72,6 +75,28 @@ func (t *translation) bcpTLS(policy *v1alpha1.BackendConfigPolicy, s *tlsSetting
 		s.notes = append(s.notes, "neither sni nor verifySubjectAltNames is set: of a backend without a DNS name only the chain is verified")
 	}
 	return tls, nil
+}
+
+// checkRenamed refuses fields under the names that they had in older versions
+// of the API, whose schema may be the one that is installed: a policy that asks
+// for more than is read must not be taken for one that asks for less.
+func checkRenamed(spec *v1alpha1.TLS) error {
+	parameters := deref(spec.Parameters, v1alpha1.TLSParameters{})
+	for _, field := range []struct {
+		isSet    bool
+		old, now string
+	}{
+		{spec.OldFiles != nil, "tlsFiles", "files"},
+		{spec.OldSimpleTLS != nil, "oneWayTLS", "simpleTLS"},
+		{spec.OldVerifySubjectAltNames != nil, "verifySubjectAltName", "verifySubjectAltNames"},
+		{parameters.OldMinVersion != nil, "parameters.tlsMinVersion", "minVersion"},
+		{parameters.OldMaxVersion != nil, "parameters.tlsMaxVersion", "maxVersion"},
+	} {
+		if field.isSet {
+			return fmt.Errorf("%s: it was renamed: use %s", field.old, field.now)
+		}
+	}
+	return nil
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -38,10 +38,10 @@ func (t *translation) clientCertificateOf(g *gateway) *clientCertificate {
 
 // reach is the cluster by which a Gateway that has the certificate reaches
 // what others reach by shared: with TLS it is presented, unless a
-// BackendConfigPolicy has another for this backend. It is nil where the
-// backend must not be reached.
+// BackendConfigPolicy has another for this backend, or wants none. It is nil
+// where the backend must not be reached.
 func (c *clientCertificate) reach(shared *ir.Cluster) *ir.Cluster {
-	if c == nil || shared.TLS == nil || shared.TLS.ClientCertificate != "" || shared.TLS.ClientCertFile != "" {
+	if c == nil || shared.TLS == nil || shared.TLS.NoClientCertificate || shared.TLS.ClientCertificate != "" || shared.TLS.ClientCertFile != "" {
 		return shared
 	}
 	if c.secret == nil {

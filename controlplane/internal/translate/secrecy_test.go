@@ -48,10 +48,24 @@ func checkSecrecy(tb testing.TB, s *snapshot.Snapshot, g *ir.Gateway) {
 		return
 	}
 	for _, c := range g.Clusters {
-		if c.TLS != nil && c.TLS.ClientCertificate == "" && c.TLS.ClientCertFile == "" {
-			tb.Errorf("Gateway %s reaches %s without a client certificate", g.Name, c.Name)
+		if c.TLS == nil {
+			continue
+		}
+		if presents := c.TLS.ClientCertificate != "" || c.TLS.ClientCertFile != ""; presents == isSimple(s, c) {
+			tb.Errorf("Gateway %s reaches %s with a client certificate: %v", g.Name, c.Name, presents)
 		}
 	}
+}
+
+// isSimple tells whether the policy that decides about a cluster's TLS wants no
+// client certificate.
+func isSimple(s *snapshot.Snapshot, c *ir.Cluster) bool {
+	for _, p := range s.BackendConfigPolicies {
+		if configPolicyRef(p) == c.Origin[1] {
+			return isTrue(p.Spec.TLS.SimpleTLS)
+		}
+	}
+	return false
 }
 
 func gatewayOf(s *snapshot.Snapshot, name ir.Name) *gatewayv1.Gateway {
