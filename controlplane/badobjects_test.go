@@ -100,6 +100,9 @@ func (w *crowd) badPolicies(t *testing.T) []bad {
 	return []bad{
 		w.badOption("bogus-cipher", "tlsgw.dev/cipher-suites: NO-SUCH-CIPHER", "NO-SUCH-CIPHER"),
 		w.badOption("bogus-version", `tlsgw.dev/min-tls-version: "9"`, `"9"`),
+		// Envoy would abort, again at every start.
+		w.badOption("empty-alpn", `tlsgw.dev/alpn: "h2,"`, `ALPN protocol ""`),
+		w.badSettings("comma-alpn", "insecureSkipVerify: true, alpnProtocols: ['h2,']", nil, `ALPN protocol "h2,"`),
 		w.badSettings("bogus-curve", "insecureSkipVerify: true, parameters: {ecdhCurves: [P-257]}", nil, "P-257"),
 		w.badSettings("bogus-algorithm", "insecureSkipVerify: true, parameters: {signatureAlgorithms: [rsa_md5]}", nil, "rsa_md5"),
 		w.badSettings("key-mismatch", fmt.Sprintf(secret, "key-mismatch"), &mismatch, "key pair"),

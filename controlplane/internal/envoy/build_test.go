@@ -129,6 +129,7 @@ func brokenParts() map[string]brokenPart {
 		"trust is a pair": cluster("not among", func(c *ir.Cluster) { c.TLS.TrustBundle = "pair/default/secret/client" }),
 		"half a pair":     cluster("key file", func(c *ir.Cluster) { c.TLS.ClientCertFile = "/cert" }),
 		"version":         cluster("unknown TLS version", func(c *ir.Cluster) { c.TLS.MinVersion = "1.4" }),
+		"comma":           cluster("ALPN", func(c *ir.Cluster) { c.TLS.ALPN = []string{"h2,"} }),
 		"versions": cluster("above the maximum", func(c *ir.Cluster) {
 			c.TLS.MinVersion, c.TLS.MaxVersion = "1.3", "1.2"
 		}),

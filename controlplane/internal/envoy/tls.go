@@ -3,6 +3,7 @@ package envoy
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -27,6 +28,9 @@ func (b *builder) upstreamTLS(c *ir.Cluster) (*corev3.TransportSocket, error) {
 	}
 	params, err := tlsParameters(t)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkALPN(t.ALPN); err != nil {
 		return nil, err
 	}
 	common := &tlsv3.CommonTlsContext{TlsParams: params, AlpnProtocols: upstreamALPN(c)}
@@ -62,6 +66,17 @@ func checkTrust(t *ir.UpstreamTLS) error {
 	}
 	if (t.ClientCertFile == "") != (t.ClientKeyFile == "") {
 		return errors.New("a client certificate file needs a key file")
+	}
+	return nil
+}
+
+// checkALPN refuses what would end Envoy: it joins the protocols with commas,
+// splits them again, and aborts at an empty one.
+func checkALPN(protocols []string) error {
+	for _, protocol := range protocols {
+		if protocol == "" || strings.Contains(protocol, ",") {
+			return fmt.Errorf("ALPN protocol %q must not be empty or have a comma", protocol)
+		}
 	}
 	return nil
 }

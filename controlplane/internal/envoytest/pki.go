@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -73,6 +74,21 @@ func (ca *CA) Issue(tb testing.TB, dns, uris []string) Pair {
 		}
 		template.URIs = append(template.URIs, parsed)
 	}
+	return ca.issue(tb, template)
+}
+
+// IssueHost makes a certificate of a server that has a name and an address.
+func (ca *CA) IssueHost(tb testing.TB, name string, address net.IP) Pair {
+	tb.Helper()
+	template := template("leaf")
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	template.DNSNames, template.IPAddresses = []string{name}, []net.IP{address}
+	return ca.issue(tb, template)
+}
+
+func (ca *CA) issue(tb testing.TB, template *x509.Certificate) Pair {
+	tb.Helper()
 	key := newKey(tb)
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key)
 	if err != nil {

@@ -17,7 +17,9 @@ type backend struct {
 	target ir.Ref
 	// portName is what a policy's sectionName names; empty for a Backend.
 	portName string
-	reach    reach
+	// appProtocol is what it says that it speaks; empty says nothing.
+	appProtocol string
+	reach       reach
 	// cluster is nil where the backend, or the policy that decides about its
 	// TLS, is not valid.
 	cluster *ir.Cluster
@@ -46,11 +48,13 @@ func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 				describe(b.target), describe(decided.policy), decided.settings.accepted.message)
 			return
 		}
-		if p := b.reach.fits(decided.settings.tls); p != nil {
+		if p := b.reach.fits(decided.settings.tls, cluster); p != nil {
 			b.problem = problemf(p.reason, "%s: %s: %s", describe(b.target), describe(decided.policy), p.message)
+			t.remark(decided.policy, b, "alpnProtocols", p.message+": requests get 500")
 			return
 		}
 		cluster.TLS = fitTLS(decided.settings.tls, cluster)
+		t.remarkNames(decided.policy, b, cluster)
 		cluster.Origin = append(cluster.Origin, decided.policy)
 		b.secrets = decided.settings.secrets
 	}
@@ -58,6 +62,30 @@ func (t *translation) secure(b *backend, cluster *ir.Cluster) {
 	cluster.Origin = withOrigins(cluster.Origin, t.connection(b.target).policies)
 	cluster.SetName()
 	b.cluster = cluster
+}
+
+// remark notes on a BackendConfigPolicy, whose status has room for it, what a
+// field of its tls comes to for a backend.
+func (t *translation) remark(policy ir.Ref, b *backend, field, text string) {
+	if policy.Kind == kindBackendConfigPolicy {
+		t.note(policy.Name, b.target, fmt.Sprintf("spec.tls.%s: %s%s: %s", field, describe(b.target), portSuffix(b), text))
+	}
+}
+
+// remarkNames tells which endpoints cannot be verified, and which requests may
+// find the wrong protocol.
+func (t *translation) remarkNames(policy ir.Ref, b *backend, cluster *ir.Cluster) {
+	tls := cluster.TLS
+	if tls.AutoSNI && len(tls.SANs) == 0 && !tls.InsecureSkipVerify {
+		addresses := slices.DeleteFunc(slices.Clone(cluster.Endpoints), func(e ir.Endpoint) bool { return !isAddress(e.Host) })
+		if len(addresses) > 0 {
+			t.remark(policy, b, "sni", fmt.Sprintf("without it and verifySubjectAltNames endpoints are verified by their own DNS names: "+
+				"%d that are addresses, as %s, have none and are not reached", len(addresses), addresses[0].Host))
+		}
+	}
+	if _, http2 := cluster.Protocols(); http2 && b.reach == reachHTTP && speaksOnlyHTTP1(b.appProtocol) {
+		t.remark(policy, b, "alpnProtocols", fmt.Sprintf("its appProtocol is %s, which over h2 works only where the backend knows RFC 8441: offer http/1.1 alone", b.appProtocol))
+	}
 }
 
 // fitTLS adapts a policy's settings to the cluster: the endpoints' own names
@@ -95,19 +123,27 @@ func (t *translation) staticBackend(object *v1alpha1.Backend, how reach) *backen
 	if known, ok := t.backends[key]; ok {
 		return known
 	}
-	b := &backend{target: key.ref, reach: how}
+	b := &backend{target: key.ref, reach: how, appProtocol: appProtocolOf(object)}
 	t.backends[key] = b
 	cluster, problem := t.staticCluster(object)
 	if problem != nil {
 		b.problem = problemf(reasonInvalidBackend, "%s: %s", describe(b.target), problem.message)
 		return b
 	}
-	if p := how.speak(cluster, string(deref(object.Spec.Static.AppProtocol, ""))); p != nil {
+	if p := how.speak(cluster, b.appProtocol); p != nil {
 		b.problem = problemf(p.reason, "%s: %s", describe(b.target), p.message)
 		return b
 	}
 	t.secure(b, cluster)
 	return b
+}
+
+// appProtocolOf is what a Backend says that it speaks.
+func appProtocolOf(object *v1alpha1.Backend) string {
+	if object.Spec.Static == nil {
+		return ""
+	}
+	return string(deref(object.Spec.Static.AppProtocol, ""))
 }
 
 // staticCluster checks a Backend and makes its cluster, still without TLS and

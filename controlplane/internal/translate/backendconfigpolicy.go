@@ -238,7 +238,10 @@ func setParameters(p *v1alpha1.TLSParameters, tls *ir.UpstreamTLS) error {
 	tls.CipherSuites, errCiphers = canonicalCiphers(p.CipherSuites)
 	tls.Curves, errCurves = canonical(p.ECDHCurves, curves(), "curve")
 	tls.SignatureAlgorithms, errAlgorithms = canonical(p.SignatureAlgorithms, signatureAlgorithms(), "signature algorithm")
-	return errors.Join(errCiphers, errCurves, errAlgorithms)
+	if err := errors.Join(errCiphers, errCurves, errAlgorithms); err != nil {
+		return err
+	}
+	return checkSuites(tls)
 }
 
 // version gives "" for AUTO: the default.

@@ -194,8 +194,10 @@ func setOptions(options map[gatewayv1.AnnotationKey]gatewayv1.AnnotationValue, t
 	if err := checkALPN(tls.ALPN); err != nil {
 		return ignored, err
 	}
-	tls.CipherSuites, err = canonicalCiphers(tls.CipherSuites)
-	return ignored, err
+	if tls.CipherSuites, err = canonicalCiphers(tls.CipherSuites); err != nil {
+		return ignored, err
+	}
+	return ignored, checkSuites(tls)
 }
 
 func splitList(text string) []string {

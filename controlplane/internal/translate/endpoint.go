@@ -139,6 +139,12 @@ func backendHost(text string, allowLoopback bool) (host, string) {
 	return host{name: name, isDNS: true}, ""
 }
 
+// isAddress tells an address from a name.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
 func reachable(a netip.Addr) bool {
 	return !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() && !a.IsUnspecified()
 }

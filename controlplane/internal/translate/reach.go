@@ -54,10 +54,17 @@ func (r reach) speak(cluster *ir.Cluster, appProtocol string) *problem {
 	return nil
 }
 
-// fits tells why the TLS that a policy asks for cannot carry what is sent.
-func (r reach) fits(tls *ir.UpstreamTLS) *problem {
-	if r == reachGRPC && len(tls.ALPN) > 0 && !slices.Contains(tls.ALPN, "h2") {
-		return problemf(string(gatewayv1.RouteReasonUnsupportedProtocol), "gRPC needs HTTP/2, and the policy's ALPN protocols are without h2")
+// fits tells why the TLS that a policy asks for cannot carry what is sent to a
+// cluster.
+func (r reach) fits(tls *ir.UpstreamTLS, cluster *ir.Cluster) *problem {
+	const reason = string(gatewayv1.RouteReasonUnsupportedProtocol)
+	switch {
+	case len(tls.ALPN) == 0 || slices.Contains(tls.ALPN, "h2"):
+		return nil
+	case r == reachGRPC:
+		return problemf(reason, "gRPC needs HTTP/2, and the policy's ALPN protocols are without h2")
+	case r == reachHTTP && cluster.HTTP2 && slices.Contains(tls.ALPN, "http/1.1"):
+		return problemf(reason, "its appProtocol is HTTP/2, and the policy's ALPN protocols have http/1.1 without h2")
 	}
 	return nil
 }

@@ -31,20 +31,20 @@ func (t *translation) servicePort(service *corev1.Service, number int32, how rea
 		b.problem, b.isNowhere = problem, true
 		return b
 	}
-	b.portName = port.Name
+	b.portName, b.appProtocol = port.Name, deref(port.AppProtocol, "")
 	cluster := &ir.Cluster{StatName: contract.ServiceStatName(service.Namespace, service.Name, number)}
 	cluster.Discovery, cluster.Endpoints = serviceEndpoints(
 		t.objects.endpointSlices[key.ref.Name], port, t.options.AllowLoopback)
-	if p := how.speak(cluster, deref(port.AppProtocol, "")); p != nil {
+	if p := how.speak(cluster, b.appProtocol); p != nil {
 		b.problem = problemf(p.reason, "%s: port %d: %s", describe(b.target), number, p.message)
 		return b
 	}
 	t.secure(b, cluster)
-	if b.cluster != nil && b.cluster.Plaintext() && port.AppProtocol != nil && asksForTLS(*port.AppProtocol) {
+	if b.cluster != nil && b.cluster.Plaintext() && asksForTLS(b.appProtocol) {
 		b.cluster = nil
 		b.problem = problemf(string(gatewayv1.RouteReasonUnsupportedProtocol),
 			"%s: port %d has appProtocol %s, but no policy says how its TLS is verified: use a %s",
-			describe(b.target), number, *port.AppProtocol, kindBackendTLSPolicy)
+			describe(b.target), number, b.appProtocol, kindBackendTLSPolicy)
 	}
 	return b
 }

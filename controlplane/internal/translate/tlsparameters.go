@@ -73,7 +73,7 @@ func canonical(values []string, table map[string]string, what string) ([]string,
 	for _, value := range values {
 		name, ok := table[value]
 		if !ok {
-			return nil, fmt.Errorf("%s %q is not one that Envoy takes: use one of %s", what, value, sortedValues(table))
+			return nil, fmt.Errorf("%s %q is unknown: use one of %s", what, value, sortedValues(table))
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)
@@ -154,12 +154,40 @@ func setVersions(tls *ir.UpstreamTLS, minimum, maximum string) error {
 	return nil
 }
 
-// checkALPN checks protocol names: RFC 7301 gives them 1 to 255 bytes.
+// checkSuites refuses versions of TLS that none of the cipher suites is for:
+// those that Envoy offers by default came with TLS 1.2.
+func checkSuites(tls *ir.UpstreamTLS) error {
+	if tls.MaxVersion >= "1.2" || slices.ContainsFunc(tls.CipherSuites, hasOldSuite) {
+		return nil
+	}
+	return fmt.Errorf("TLS %s alone needs cipher suites that it has, as ECDHE-RSA-AES128-SHA: Envoy's own are of TLS 1.2", tls.MaxVersion)
+}
+
+// hasOldSuite tells whether a cipher suite, or one of a group, is older than
+// TLS 1.2: their names end in the hash SHA, without a number.
+func hasOldSuite(suites string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Trim(suites, "[]"), "|"), func(suite string) bool { return strings.HasSuffix(suite, "-SHA") })
+}
+
+// RFC 7301 gives each ALPN protocol up to 255 bytes, and all of them, each with
+// its length before it, up to 65535.
+const (
+	maxALPN     = 255
+	maxALPNList = 65535
+)
+
+// checkALPN checks protocol names. Envoy splits them at commas and would abort,
+// not only reject, where that leaves an empty one.
 func checkALPN(protocols []string) error {
+	length := 0
 	for _, protocol := range protocols {
-		if len(protocol) == 0 || len(protocol) > 255 || !printable(protocol) {
-			return fmt.Errorf("ALPN protocol %q must have 1 to 255 printable characters, as h2 or http/1.1", protocol)
+		if len(protocol) == 0 || len(protocol) > maxALPN || !printable(protocol) || strings.Contains(protocol, ",") {
+			return fmt.Errorf("ALPN protocol %q must have 1 to %d printable characters without a comma, as h2 or http/1.1", protocol, maxALPN)
 		}
+		length += 1 + len(protocol)
+	}
+	if length > maxALPNList {
+		return fmt.Errorf("the %d ALPN protocols have %d bytes with their lengths: TLS has room for %d", len(protocols), length, maxALPNList)
 	}
 	return nil
 }
