@@ -61,8 +61,13 @@ func connectionCases() map[string]*ir.Gateway {
 		LoadBalancer: &ir.LoadBalancer{Method: ir.Maglev},
 	})
 	through.Clusters[0].Passthrough = true
+	silent := connectionCase(ir.Connection{
+		HealthCheck: &ir.HealthCheck{Timeout: second, Interval: second, TCP: &ir.TCPHealthCheck{Send: "0a", Receive: []string{"0b"}}},
+	})
+	silent.Clusters[0].Passthrough = true
 	return map[string]*ir.Gateway{
-		"connection-http1": http1, "connection-http2": http2, "connection-dns": names, "connection-passthrough": through,
+		"connection-http1": http1, "connection-http2": http2, "connection-dns": names,
+		"connection-passthrough": through, "connection-passthrough-tcp": silent,
 	}
 }
 

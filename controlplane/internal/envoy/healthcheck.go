@@ -57,18 +57,27 @@ func setProbe(out *corev3.HealthCheck, c *ir.Cluster) error {
 		}}
 		probeALPN(out, c, alpnHTTP2)
 	case check.TCP != nil:
-		probe := &corev3.HealthCheck_TcpHealthCheck{}
-		if check.TCP.Send != "" {
-			probe.Send = payload(check.TCP.Send)
-		}
-		for _, bytes := range check.TCP.Receive {
-			probe.Receive = append(probe.Receive, payload(bytes))
-		}
-		out.HealthChecker = &corev3.HealthCheck_TcpHealthCheck_{TcpHealthCheck: probe}
+		out.HealthChecker = &corev3.HealthCheck_TcpHealthCheck_{TcpHealthCheck: tcpProbe(c)}
 	default:
 		return errors.New("one of http, grpc and tcp must be set")
 	}
 	return nil
+}
+
+// tcpProbe only connects where the TLS of clients passes through: its bytes
+// would be plaintext.
+func tcpProbe(c *ir.Cluster) *corev3.HealthCheck_TcpHealthCheck {
+	check, probe := c.Connection.HealthCheck.TCP, &corev3.HealthCheck_TcpHealthCheck{}
+	if c.Passthrough {
+		return probe
+	}
+	if check.Send != "" {
+		probe.Send = payload(check.Send)
+	}
+	for _, bytes := range check.Receive {
+		probe.Receive = append(probe.Receive, payload(bytes))
+	}
+	return probe
 }
 
 func payload(hex string) *corev3.HealthCheck_Payload {

@@ -81,7 +81,7 @@ func (s *settings) parse(field string, d v1alpha1.Duration, within span) (time.D
 	case err != nil || strings.ContainsAny(string(d), ".+-nuµμ"):
 		s.refuse(field, "%q is not a duration, as 500ms or 1m30s", string(d))
 	case parsed < within.least:
-		s.refuse(field, "%s is less than %s, the least that Envoy takes", d, within.least)
+		s.refuse(field, "%s is less than %s, the least that is served", d, within.least)
 	case within.most > 0 && parsed > within.most:
 		s.refuse(field, "%s is more than %s, the most that is served", d, within.most)
 	default:
@@ -106,7 +106,7 @@ type limits struct{ least, most int64 }
 // fits checks a number.
 func (s *settings) fits(field string, n int64, within limits) bool {
 	if n < within.least || n > within.most {
-		s.refuse(field, "%d is not from %d to %d, which is what Envoy takes", n, within.least, within.most)
+		s.refuse(field, "%d is not from %d to %d", n, within.least, within.most)
 		return false
 	}
 	return true
@@ -248,6 +248,8 @@ func idleSettings(c *ir.Cluster, how reach) []idleSetting {
 	check := connection.HealthCheck
 	add(connection.DNS != nil && c.Discovery != ir.DiscoverDNS, "dns", "its endpoints are addresses, which are not resolved")
 	add(check != nil && c.Passthrough && check.TCP == nil, healthCheck, "a TLSRoute passes TLS through to it, so that the proxy has none of its own to probe with: use tcp")
+	add(check != nil && c.Passthrough && check.TCP != nil && check.TCP.Send != "", healthCheck+".tcp.send",
+		"a TLSRoute passes TLS through to it, and the proxy sends nothing in plaintext: the probe only connects")
 	add(check != nil && !c.Passthrough && check.GRPC != nil && !http2, healthCheck, "grpc needs HTTP/2, and "+speaksHTTP1)
 	if balancer := connection.LoadBalancer; balancer != nil {
 		add(balancer.HashHostnames && c.Discovery != ir.DiscoverDNS, hashing(balancer)+".useHostnameForHashing", "its endpoints are addresses without names")

@@ -24,6 +24,13 @@ func anyTime() span { return span{} }
 // sometime is above zero. A millisecond is the least that the API can say.
 func sometime() span { return span{least: time.Millisecond} }
 
+// leastPause is the least time between what a proxy does by itself, again and
+// again: one policy could keep all of it busy.
+const leastPause = 100 * time.Millisecond
+
+// inPeace is at least that.
+func inPeace() span { return span{least: leastPause} }
+
 func (s *settings) connection(spec *v1alpha1.BackendConfigPolicySpec) {
 	s.duration("connectTimeout", spec.ConnectTimeout, sometime(), func(c *ir.Cluster, d *time.Duration) { c.ConnectTimeout = *d })
 	s.number("perConnectionBufferLimitBytes", spec.PerConnectionBufferLimitBytes, anyNumber(),
@@ -35,8 +42,7 @@ func (s *settings) dns(d *v1alpha1.DNS) {
 		return
 	}
 	dns := func(c *ir.Cluster) *ir.DNS { return ensure(&connectionOf(c).DNS) }
-	// Envoy takes more than a millisecond.
-	s.duration("dns.refreshRate", d.RefreshRate, span{least: 2 * time.Millisecond}, func(c *ir.Cluster, d *time.Duration) { dns(c).RefreshRate = d })
+	s.duration("dns.refreshRate", d.RefreshRate, inPeace(), func(c *ir.Cluster, d *time.Duration) { dns(c).RefreshRate = d })
 	if s.jitterFits(d) {
 		s.duration("dns.jitter", d.Jitter, anyTime(), func(c *ir.Cluster, d *time.Duration) { dns(c).Jitter = d })
 	}
@@ -105,7 +111,7 @@ func (s *settings) httpOptions(o *v1alpha1.CommonHTTPProtocolOptions) {
 	const section = "commonHttpProtocolOptions."
 	options := func(c *ir.Cluster) *ir.HTTPOptions { return ensure(&connectionOf(c).HTTP) }
 	s.duration(section+"idleTimeout", o.IdleTimeout, anyTime(), func(c *ir.Cluster, d *time.Duration) { options(c).IdleTimeout = d })
-	s.duration(section+"maxConnectionDuration", o.MaxConnectionDuration, sometime(),
+	s.duration(section+"maxConnectionDuration", o.MaxConnectionDuration, anyTime(),
 		func(c *ir.Cluster, d *time.Duration) { options(c).MaxConnectionDuration = d })
 	s.number(section+"maxHeadersCount", o.MaxHeadersCount, atLeastOne(), func(c *ir.Cluster, n *uint32) { options(c).MaxHeadersCount = n })
 	s.duration(section+"maxStreamDuration", o.MaxStreamDuration, anyTime(), func(c *ir.Cluster, d *time.Duration) { options(c).MaxStreamDuration = d })
@@ -122,6 +128,9 @@ func (s *settings) http1Options(o *v1alpha1.HTTP1ProtocolOptions, both bool) {
 		return
 	}
 	const section = "http1ProtocolOptions."
+	if o.OldHeaderFormat != nil {
+		s.refuse(section+"headerFormat", "it was renamed: use preserveHttp1HeaderCase: true")
+	}
 	options := func(c *ir.Cluster) *ir.HTTP1Options { return ensure(&connectionOf(c).HTTP1) }
 	s.flag(section+"enableTrailers", o.EnableTrailers, func(c *ir.Cluster, b *bool) { options(c).EnableTrailers = b })
 	s.flag(section+"preserveHttp1HeaderCase", o.PreserveHTTP1HeaderCase, func(c *ir.Cluster, b *bool) { options(c).PreserveHeaderCase = b })
@@ -152,15 +161,18 @@ func (s *settings) quantity(field string, q *resource.Quantity, set func(*ir.Clu
 	if q == nil {
 		return
 	}
-	bytes, whole := q.AsInt64()
-	if !whole {
+	within := windowBytes()
+	if q.CmpInt64(within.least) < 0 || q.CmpInt64(within.most) > 0 {
+		s.refuse(field, "%s is not from %d to %d bytes", q, within.least, within.most)
+		return
+	}
+	bytes := q.Value() // It is rounded up, and cannot overflow within the limits.
+	if q.CmpInt64(bytes) != 0 {
 		s.refuse(field, "%s is not a whole number of bytes", q)
 		return
 	}
-	if s.fits(field, bytes, windowBytes()) {
-		value := uint32(bytes) //nolint:gosec // It is within the limits of a window.
-		s.add(field, func(c *ir.Cluster) { set(c, &value) })
-	}
+	value := uint32(bytes) //nolint:gosec // It is within the limits of a window.
+	s.add(field, func(c *ir.Cluster) { set(c, &value) })
 }
 
 func (s *settings) ping(field string, k *v1alpha1.ConnectionKeepalive, set func(*ir.Cluster, *ir.Ping)) {
@@ -168,14 +180,15 @@ func (s *settings) ping(field string, k *v1alpha1.ConnectionKeepalive, set func(
 	timeout, ok := s.parse(field+".timeout", k.Timeout, sometime())
 	ping.Timeout = timeout
 	for _, part := range []struct {
-		name string
-		from *v1alpha1.Duration
-		to   **time.Duration
-	}{{"interval", k.Interval, &ping.Interval}, {"connectionIdleInterval", k.ConnectionIdleInterval, &ping.IdleInterval}} {
+		name   string
+		from   *v1alpha1.Duration
+		within span
+		to     **time.Duration
+	}{{"interval", k.Interval, inPeace(), &ping.Interval}, {"connectionIdleInterval", k.ConnectionIdleInterval, sometime(), &ping.IdleInterval}} {
 		if part.from == nil {
 			continue
 		}
-		parsed, valid := s.parse(field+"."+part.name, *part.from, sometime())
+		parsed, valid := s.parse(field+"."+part.name, *part.from, part.within)
 		*part.to = &parsed
 		ok = ok && valid
 	}

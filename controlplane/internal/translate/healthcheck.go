@@ -31,7 +31,7 @@ func (s *settings) healthCheck(spec *v1alpha1.HealthCheck) {
 	found := len(s.errs)
 	check := &ir.HealthCheck{}
 	check.Timeout, _ = s.parse(healthCheck+".timeout", spec.Timeout, span{least: time.Millisecond, most: maxProbe})
-	check.Interval, _ = s.parse(healthCheck+".interval", spec.Interval, sometime())
+	check.Interval, _ = s.parse(healthCheck+".interval", spec.Interval, inPeace())
 	if s.fits(healthCheck+".unhealthyThreshold", int64(spec.UnhealthyThreshold), anyNumber()) {
 		check.UnhealthyThreshold = *unsigned(spec.UnhealthyThreshold)
 	}
@@ -146,7 +146,7 @@ func (s *settings) outlierDetection(spec *v1alpha1.OutlierDetection) {
 		s.add("outlierDetection", func(c *ir.Cluster) { outliers(c) })
 	}
 	s.number(section+"consecutive5xx", spec.Consecutive5xx, anyNumber(), func(c *ir.Cluster, n *uint32) { outliers(c).Consecutive5xx = n })
-	s.duration(section+"interval", spec.Interval, sometime(), func(c *ir.Cluster, d *time.Duration) { outliers(c).Interval = d })
+	s.duration(section+"interval", spec.Interval, inPeace(), func(c *ir.Cluster, d *time.Duration) { outliers(c).Interval = d })
 	s.duration(section+"baseEjectionTime", spec.BaseEjectionTime, sometime(), func(c *ir.Cluster, d *time.Duration) { outliers(c).BaseEjectionTime = d })
 	s.number(section+"maxEjectionPercent", spec.MaxEjectionPercent, percent(), func(c *ir.Cluster, n *uint32) { outliers(c).MaxEjectionPercent = n })
 	s.number(section+"enforcingConsecutive5xx", spec.EnforcingConsecutive5xx, percent(), func(c *ir.Cluster, n *uint32) { outliers(c).EnforcingConsecutive5xx = n })

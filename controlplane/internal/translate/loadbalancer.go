@@ -14,10 +14,15 @@ import (
 )
 
 const (
-	// maxRing is the largest ring that Envoy takes, and leastChoices the
-	// fewest endpoints that it compares.
-	maxRing         = 8 * 1024 * 1024
+	// maxRing is the largest ring that Envoy takes. A ring is made in every
+	// proxy, again with each change of endpoints: maxRingMinimum, which a policy
+	// may ask for, takes 3 MB and a tenth of a second.
+	maxRing        = 8 * 1024 * 1024
+	maxRingMinimum = 128 * 1024
+	// leastChoices are the fewest endpoints that there is a choice of, and
+	// mostChoices what a request may cost: Envoy draws as many as it is told to.
 	leastChoices    = 2
+	mostChoices     = 100
 	maxHashPolicies = 16
 	loadBalancer    = "loadBalancer"
 )
@@ -29,6 +34,9 @@ func (s *settings) loadBalancer(spec *v1alpha1.LoadBalancer) {
 	}
 	found := len(s.errs)
 	balancer := &ir.LoadBalancer{CloseOnChange: isTrue(spec.CloseConnectionsOnHostSetChange)}
+	if spec.OldUseHostnameForHashing != nil {
+		s.refuse(loadBalancer+".useHostnameForHashing", "it has moved: use ringHash.useHostnameForHashing or maglev.useHostnameForHashing")
+	}
 	s.setMethod(balancer, spec)
 	if n := spec.HealthyPanicThreshold; n != nil && s.fits(loadBalancer+".healthyPanicThreshold", int64(*n), percent()) {
 		balancer.PanicThreshold = unsigned(*n)
@@ -72,7 +80,7 @@ func (s *settings) setMethod(balancer *ir.LoadBalancer, spec *v1alpha1.LoadBalan
 	switch {
 	case spec.LeastRequest != nil:
 		balancer.Method, balancer.ChoiceCount = ir.LeastRequest, leastChoices
-		if n := spec.LeastRequest.ChoiceCount; n != nil && s.fits(loadBalancer+".leastRequest.choiceCount", int64(*n), limits{leastChoices, math.MaxInt32}) {
+		if n := spec.LeastRequest.ChoiceCount; n != nil && s.fits(loadBalancer+".leastRequest.choiceCount", int64(*n), limits{leastChoices, mostChoices}) {
 			balancer.ChoiceCount = *unsigned(*n)
 		}
 		balancer.SlowStart = s.slowStart(loadBalancer+".leastRequest.slowStart", spec.LeastRequest.SlowStart)
@@ -97,13 +105,14 @@ func (s *settings) setRing(balancer *ir.LoadBalancer, ring *v1alpha1.RingHash) {
 	for _, bound := range []struct {
 		name  string
 		from  *int64
+		most  int64
 		to    **uint64
 		value *int64
 	}{
-		{"minimumRingSize", ring.MinimumRingSize, &balancer.RingMinimum, &least},
-		{"maximumRingSize", ring.MaximumRingSize, &balancer.RingMaximum, &most},
+		{"minimumRingSize", ring.MinimumRingSize, maxRingMinimum, &balancer.RingMinimum, &least},
+		{"maximumRingSize", ring.MaximumRingSize, maxRing, &balancer.RingMaximum, &most},
 	} {
-		if bound.from == nil || !s.fits(section+"."+bound.name, *bound.from, limits{1, maxRing}) {
+		if bound.from == nil || !s.fits(section+"."+bound.name, *bound.from, limits{1, bound.most}) {
 			continue
 		}
 		size := uint64(*bound.from) //nolint:gosec // It is positive.
