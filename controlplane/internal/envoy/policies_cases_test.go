@@ -42,7 +42,7 @@ func basicPolicies() []policyCase {
 		both("connectTimeout: %v", "spec.connectTimeout", values("1ms", "5s", longest), values("0s", "1.5s", `"-1s"`, `""`)),
 		both("perConnectionBufferLimitBytes: %v", "spec.perConnectionBufferLimitBytes", values(0, 1, 2147483647), values(-1)),
 		on("", true, join(
-			both("dns: {refreshRate: %v}", "spec.dns.refreshRate", values("2ms", "1h", longest), values("0s", "1ms")),
+			both("dns: {refreshRate: %v}", "spec.dns.refreshRate", values("100ms", "1h", longest), values("0s", "1ms", "99ms")),
 			both("dns: {refreshRate: 1s, jitter: %v}", "spec.dns.jitter", values("0s", "1s"), values("1001ms")),
 			both("dns: {jitter: %v}", "spec.dns.jitter", values("0s", longest), nil),
 			both("dns: {respectTTL: %v}", "", values(true, false), nil),
@@ -75,11 +75,11 @@ func httpPolicies() []policyCase {
 	refused := func(field, text string) policyCase {
 		return policyCase{spec: "http2ProtocolOptions: {connectionKeepalive: {" + text + "}}", refused: "spec.http2ProtocolOptions.connectionKeepalive." + field}
 	}
-	windows := values(65535, 2147483647, `1Mi`, `"65535"`)
-	noWindows := values(65534, "2147483648", "4Gi", "65535500m")
+	windows := values(65535, 2147483647, `1Mi`, `"65535"`, "64.5Ki", "65535000m", "65536e3")
+	noWindows := values(65534, "2147483648", "4Gi", "65535500m", "65535.5", "2147483647500m", "-1Mi", "1e30", "0.5")
 	return join(
 		common("idleTimeout", values("0s", "1ms", longest), values("1")),
-		common("maxConnectionDuration", values("1ms", longest), values("0s")),
+		common("maxConnectionDuration", values("0s", "1ms", longest), values("1.5s")),
 		common("maxHeadersCount", values(1, 2147483647), values(0, -1)),
 		common("maxStreamDuration", values("0s", "1ms", longest), values("x")),
 		common("maxRequestsPerConnection", values(0, 1, 2147483647), values(-1)),
@@ -92,8 +92,8 @@ func httpPolicies() []policyCase {
 		http2("maxConcurrentStreams", values(1, 2147483647), values(0, -1)),
 		http2("overrideStreamErrorOnInvalidHttpMessage", values(true, false), nil),
 		ping("timeout: 1ms"),
-		ping("timeout: 1s, interval: 1ms, connectionIdleInterval: 1ms", refused("timeout", "timeout: 0s"),
-			refused("interval", "timeout: 1s, interval: 0s"), refused("connectionIdleInterval", "timeout: 1s, connectionIdleInterval: 0s")),
+		ping("timeout: 1s, interval: 100ms, connectionIdleInterval: 1ms", refused("timeout", "timeout: 0s"),
+			refused("interval", "timeout: 1s, interval: 99ms"), refused("connectionIdleInterval", "timeout: 1s, connectionIdleInterval: 0s")),
 		ping("timeout: "+longest+", interval: "+longest),
 		[]policyCase{{spec: "{http1ProtocolOptions: {}, http2ProtocolOptions: {}}", refused: "spec.http1ProtocolOptions"}},
 	)
@@ -123,11 +123,11 @@ func balancerPolicies() []policyCase {
 		both("loadBalancer: {random: {}, healthyPanicThreshold: %v}", lb+"healthyPanicThreshold", values(0, 100), values(-1, 101)),
 		both("loadBalancer: {random: {}, updateMergeWindow: %v}", lb+"updateMergeWindow", values("0s", longest), values("1.5s")),
 		both("loadBalancer: {random: {}, closeConnectionsOnHostSetChange: %v}", "", values(true, false), nil),
-		both("loadBalancer: {leastRequest: {choiceCount: %v}}", lb+"leastRequest.choiceCount", values(2, 2147483647), values(0, 1)),
+		both("loadBalancer: {leastRequest: {choiceCount: %v}}", lb+"leastRequest.choiceCount", values(2, 100), values(0, 1, 101)),
 		slow("aggression", values(`"1.0"`, `"0.0000001"`, `"1e6"`), values(`"0"`, `"-1"`, "NaN", "Inf", `"0x1p4"`, `"1e999"`, `""`)),
 		slow("minWeightPercent", values(0, 100), values(-1, 101)),
 		both("loadBalancer: {roundRobin: {slowStart: {window: %v}}}", lb+"roundRobin.slowStart.window", values("0s", longest), values("s")),
-		both("loadBalancer: {ringHash: {minimumRingSize: %v}}", lb+"ringHash.minimumRingSize", values(1, 8388608), values(0, 8388609)),
+		both("loadBalancer: {ringHash: {minimumRingSize: %v}}", lb+"ringHash.minimumRingSize", values(1, 131072), values(0, 131073)),
 		both("loadBalancer: {ringHash: {maximumRingSize: %v}}", lb+"ringHash.maximumRingSize", values(1024, 8388608), values(0, 8388609)),
 		both("loadBalancer: {ringHash: {minimumRingSize: 1, maximumRingSize: %v}}", "", values(1), nil),
 		on("", true, both("loadBalancer: {ringHash: {useHostnameForHashing: %v}}", "", values(true, false), nil)),
@@ -189,7 +189,7 @@ func probePolicies() []policyCase {
 	bad := func(spec, field string) policyCase { return policyCase{spec: spec, refused: check + field} }
 	hex := strings.Repeat("0a", 512)
 	return join(
-		both("%v", "", values(of("1ms", "1ms", 0, 0), of("10s", longest, 2147483647, 2147483647)), nil),
+		both("%v", "", values(of("1ms", "100ms", 0, 0), of("10s", longest, 2147483647, 2147483647)), nil),
 		both(probe("http: {path: /, method: %v}"), check+"http.method",
 			values("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"), values("CONNECT", "get", `""`)),
 		both(probe("http: {path: %v}"), check+"http.path", values("/", "'/a?b=c'"), values("a", `""`, `"/ a"`, `"/\n"`)),
@@ -204,7 +204,7 @@ func probePolicies() []policyCase {
 		both(probe("tcp: {send: '00', receive: [%v]}"), check+"tcp.receive", values(strings.Repeat("'00',", 15)+"'00'"), values(strings.Repeat("'00',", 16)+"'00'")),
 		on("", true, both(probe("http: {path: %v}"), "", values("/"), nil)),
 		[]policyCase{
-			bad(of("0s", "1s", 1, 1), "timeout"), bad(of("10001ms", "1s", 1, 1), "timeout"), bad(of("1s", "0s", 1, 1), "interval"),
+			bad(of("0s", "1s", 1, 1), "timeout"), bad(of("10001ms", "1s", 1, 1), "timeout"), bad(of("1s", "99ms", 1, 1), "interval"),
 			bad(of("1s", "1s", -1, 1), "unhealthyThreshold"), bad(of("1s", "1s", 1, -1), "healthyThreshold"),
 			bad(probe("tcp: {receive: ['00']}"), "tcp.receive"),
 			{spec: probe(""), refused: "spec.healthCheck"}, {spec: probe("tcp: {}, grpc: {}"), refused: "spec.healthCheck"},
@@ -218,7 +218,7 @@ func outlierPolicies() []policyCase {
 	return join(
 		both("outlierDetection: %v", "", values("{}"), nil),
 		outlier("consecutive5xx", values(0, 1, 2147483647), values(-1)),
-		outlier("interval", values("1ms", longest), values("0s")),
+		outlier("interval", values("100ms", longest), values("0s", "99ms")),
 		outlier("baseEjectionTime", values("1ms", longest), values("0s")),
 		outlier("maxEjectionPercent", values(0, 100), values(-1, 101)),
 		outlier("enforcingConsecutive5xx", values(0, 100), values(-1, 101)),
@@ -228,40 +228,57 @@ func outlierPolicies() []policyCase {
 	)
 }
 
-// tlsPolicies has every value that the translation takes for TLS parameters.
+// tlsPolicies has every way to trust, and what of other fields is no name of an
+// algorithm: package translate tries those.
 func tlsPolicies() []policyCase {
 	trusted := func(rest string) string {
 		return "tls: {wellKnownCACertificates: System, sni: a.example, " + rest + "}"
 	}
-	parameters := func(field string, inside []any, outside ...any) []policyCase {
-		return both(trusted("parameters: {"+field+": %v}"), "spec.tls.parameters", inside, outside)
+	parameters := func(format string, inside []any, outside ...any) []policyCase {
+		return both(trusted("parameters: {"+format+"}"), "spec.tls.parameters", inside, outside)
 	}
-	each := func(names string) []any {
-		var list []any
-		for _, name := range strings.Fields(names) {
-			list = append(list, "['"+name+"']")
-		}
-		return list
-	}
+	oldSuites := func(field string) string { return field + ": %v, cipherSuites: [ECDHE-ECDSA-AES128-SHA]" }
 	return join(
-		parameters("minVersion", values("AUTO", "'1.0'", "'1.1'", "'1.2'", "'1.3'"), "'1.4'"),
-		parameters("maxVersion", values("AUTO", "'1.0'", "'1.1'", "'1.2'", "'1.3'"), "'2'"),
-		parameters("cipherSuites", each(`ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-CHACHA20-POLY1305
-			ECDHE-ECDSA-AES128-SHA ECDHE-ECDSA-AES256-SHA ECDHE-ECDSA-AES128-SHA256 ECDHE-RSA-AES128-GCM-SHA256
-			ECDHE-RSA-AES256-GCM-SHA384 ECDHE-RSA-CHACHA20-POLY1305 ECDHE-RSA-AES128-SHA ECDHE-RSA-AES256-SHA ECDHE-RSA-AES128-SHA256
-			AES128-GCM-SHA256 AES256-GCM-SHA384 AES128-SHA AES256-SHA TLS_RSA_WITH_AES_256_CBC_SHA TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256
-			[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]`),
+		both("tls: %v", "", values("{wellKnownCACertificates: System}", "{insecureSkipVerify: true}", "{secretRef: {name: pair}}",
+			"{secretRef: {name: pair}, simpleTLS: true}", "{files: {rootCA: CA_FILE}}", "{files: {rootCA: CA_FILE, tlsCertificate: CERT_FILE, tlsKey: KEY_FILE}}",
+			"{secretRef: {name: pair}, verifySubjectAltNames: [a.example, '*.b.example']}"), nil),
+		on("", true, both("tls: {wellKnownCACertificates: System, %v}", "", values("simpleTLS: false", "verifySubjectAltNames: [a.example]"), nil)),
+		parameters("minVersion: %v", values("AUTO", "'1.0'", "'1.1'", "'1.2'", "'1.3'"), "'1.4'"),
+		parameters("maxVersion: %v", values("AUTO", "'1.2'", "'1.3'"), "'1.0'", "'1.1'", "'2'"),
+		parameters(oldSuites("maxVersion"), values("'1.0'", "'1.1'")),
+		parameters("cipherSuites: %v", values("['[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]', AES128-SHA]"),
 			"[NULL-SHA]", "['[AES128-SHA']", "[TLS_AES_128_GCM_SHA256]", "['']", "['ALL']"),
-		parameters("ecdhCurves", each("X25519 x25519 P-256 prime256v1 P-384 secp384r1 P-521 secp521r1 X25519MLKEM768 MLKEM1024"), "[P-224]", "['']"),
-		parameters("ecdhCurves", values("[X25519, x25519, P-256]")),
-		parameters("signatureAlgorithms", each(`rsa_pkcs1_sha1 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512 rsa_pss_rsae_sha256
-			rsa_pss_rsae_sha384 rsa_pss_rsae_sha512 ecdsa_sha1 ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512 ed25519`),
-			"[rsa]", "['']"),
-		both(trusted("alpnProtocols: %v"), "spec.tls.alpnProtocols", values("[h2]", "[http/1.1]", "[h2, http/1.1]", "[acme-tls/1]"), values("['']")),
+		parameters("ecdhCurves: %v", values("[X25519, x25519, P-256]"), "[P-224]", "['']"),
+		parameters("signatureAlgorithms: %v", values("[ed25519, ed25519]"), "[rsa]", "['']"),
+		both(trusted("alpnProtocols: %v"), "spec.tls.alpnProtocols",
+			values("[h2]", "[http/1.1]", "[h2, http/1.1]", "[acme-tls/1]", "["+strings.Repeat("a", 255)+"]", alpn(65535)),
+			values("['']", "['h2,']", "[',']", "['h2,http/1.1']", "[h2, ',http/1.1']", "["+strings.Repeat("a", 256)+"]", alpn(65536))),
 		both(trusted("allowRenegotiation: %v"), "", values(true, false), nil),
 		both(trusted("simpleTLS: %v"), "", values(true, false), nil),
 		both("{upstreamProxyProtocol: {version: V2}, tls: {insecureSkipVerify: true, alpnProtocols: [h2, http/1.1]}, "+
 			"healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, %v}}", "",
 			values("http: {path: /}", "grpc: {}", "tcp: {}"), nil),
 	)
+}
+
+// alpn are protocols that take so many bytes in a handshake.
+func alpn(bytes int) string {
+	const longest = 255
+	var protocols []string
+	for ; bytes > 0; bytes -= longest + 1 {
+		protocols = append(protocols, strings.Repeat("a", min(longest, bytes-1)))
+	}
+	return "[" + strings.Join(protocols, ", ") + "]"
+}
+
+// backendPolicies has every value of a Backend's own enumerations.
+func backendPolicies() []policyCase {
+	const hosts = "static: {hosts: [{host: 127.0.0.1, port: 1}]"
+	cases := []policyCase{{backend: "{type: Static, " + hosts + "}}", spec: "connectTimeout: 1s"}}
+	for _, protocol := range []string{"http2", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws"} {
+		cases = append(cases,
+			policyCase{backend: "{" + hosts + ", appProtocol: " + protocol + "}}", spec: "connectTimeout: 1s"},
+			policyCase{backend: "{" + hosts + ", appProtocol: " + protocol + "}}", spec: "tls: {insecureSkipVerify: true}"})
+	}
+	return cases
 }

@@ -2,12 +2,18 @@ package envoy_test
 
 import (
 	"fmt"
+	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -23,11 +29,14 @@ import (
 )
 
 // policyCase is the spec of a BackendConfigPolicy, without its targets. It is
-// tried on a Service whose port has appProtocol, or on a Backend of names.
+// tried on a Service whose port has appProtocol, or on a Backend of names. In
+// it, CA_FILE, CERT_FILE and KEY_FILE are paths of files.
 type policyCase struct {
 	spec        string
 	appProtocol string
 	names       bool
+	// backend is the spec of a Backend to try it on in their place.
+	backend string
 	// refused is the field that the status must name; empty where all of the
 	// policy must be accepted, by the controller and by Envoy.
 	refused string
@@ -35,25 +44,63 @@ type policyCase struct {
 
 const h2c = "kubernetes.io/h2c"
 
+func allPolicies() []policyCase {
+	return slices.Concat(basicPolicies(), httpPolicies(), balancerPolicies(), hashPolicies(), probePolicies(), outlierPolicies(), tlsPolicies(),
+		backendPolicies())
+}
+
 // TestEnvoyTakesWhatIsAccepted asks a real Envoy about every value of every
 // enumeration and both ends of every range: what the controller accepts Envoy
-// takes, and what Envoy would reject is refused with the name of the field.
+// takes, and survives a request by it, and the rest is refused with the name of
+// the field.
 func TestEnvoyTakesWhatIsAccepted(t *testing.T) {
 	t.Parallel()
-	all := slices.Concat(basicPolicies(), httpPolicies(), balancerPolicies(), hashPolicies(), probePolicies(), outlierPolicies(), tlsPolicies())
+	all := allPolicies()
 	result := translated(t, all)
 	statuses := acceptedOf(result)
 	for i, c := range all {
 		checkAccepted(t, c, statuses[policyName(i)])
 	}
+	if got := len(servedToEnvoy(t, all, result).Clusters); got != len(all)-refusedTLS(all) {
+		t.Errorf("%d clusters for %d policies", got, len(all))
+	}
+}
+
+// TestEnvoyTakesPoliciesTogether tries mixtures of what is accepted.
+func TestEnvoyTakesPoliciesTogether(t *testing.T) {
+	t.Parallel()
+	var all []policyCase
+	accepted := slices.DeleteFunc(allPolicies(), func(c policyCase) bool { return c.refused != "" })
+	const mixtures, parts, stride = 500, 4, 97 // The stride is prime: each meets many others.
+	for i := range mixtures {
+		mixed, spec := accepted[i%len(accepted)], map[string]any{}
+		for part := range parts {
+			// What comes first stays.
+			other := map[string]any{}
+			if err := yaml.Unmarshal([]byte(accepted[(i+part*(stride+i/len(accepted)))%len(accepted)].spec), &other); err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(other, spec)
+			spec = other
+		}
+		text, err := yaml.Marshal(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mixed.spec = string(text)
+		all = append(all, mixed)
+	}
+	servedToEnvoy(t, all, translated(t, all))
+}
+
+// servedToEnvoy has a real Envoy take a translation, and use all of it.
+func servedToEnvoy(t *testing.T, all []policyCase, result *ir.Result) *envoy.Resources {
+	t.Helper()
 	r, err := envoy.Build(result.Gateways[0], envoy.Options{ListenAddress: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Clusters) != len(all)-refusedTLS(all) {
-		t.Errorf("%d clusters for %d policies", len(r.Clusters), len(all))
-	}
-	server := startWithProxy(t)
+	server, proxy := startBoth(t)
 	server.Publish(gatewayName(), 1, r)
 	envoytest.Eventually(t, time.Minute, func() error {
 		s := server.State(gatewayName())
@@ -65,6 +112,36 @@ func TestEnvoyTakesWhatIsAccepted(t *testing.T) {
 		}
 		return nil
 	})
+	survives(t, all, &site{url: fmt.Sprintf("http://127.0.0.1:%d", result.Gateways[0].Listeners[0].Port), envoy: proxy})
+	return r
+}
+
+// survives sends a request by each policy, whatever comes of it.
+func survives(t *testing.T, all []policyCase, s *site) {
+	t.Helper()
+	envoytest.Eventually(t, 20*time.Second, func() error {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+	var group sync.WaitGroup
+	var answered atomic.Int64
+	for i := range all {
+		group.Go(func() {
+			if s.ask(t, http.MethodGet, "/"+policyName(i), "").status == http.StatusOK {
+				answered.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if t.Logf("%d of %d requests were answered", answered.Load(), len(all)); int(answered.Load()) < len(all)/4 {
+		t.Error("too few")
+	}
+	if s.envoy.Stat(t, "server.live") != 1 {
+		t.Error("Envoy does not live")
+	}
 }
 
 func policyName(i int) string { return fmt.Sprintf("p%03d", i) }
@@ -122,6 +199,11 @@ func acceptedOf(result *ir.Result) map[string]ir.Condition {
 func translated(t *testing.T, all []policyCase) *ir.Result {
 	t.Helper()
 	node := gatewayName()
+	ca := envoytest.NewCA(t, "ca")
+	pair := ca.Issue(t, []string{"client"}, nil)
+	backend := envoytest.StartBackend(t, "backend", ca.Issue(t, []string{"a.example"}, nil))
+	files := strings.NewReplacer("CA_FILE", envoytest.WriteFile(t, "ca.crt", ca.PEM),
+		"CERT_FILE", envoytest.WriteFile(t, "tls.crt", pair.Certificate), "KEY_FILE", envoytest.WriteFile(t, "tls.key", pair.Key))
 	objects := []client.Object{
 		&gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "tlsgw"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: contract.ControllerName}},
 		&gatewayv1.Gateway{
@@ -130,18 +212,21 @@ func translated(t *testing.T, all []policyCase) *ir.Result {
 				Name: "http", Port: gatewayv1.PortNumber(envoytest.FreePort(t)), Protocol: gatewayv1.HTTPProtocolType,
 			}}},
 		},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: node.Namespace, Name: "pair"}, Data: map[string][]byte{
+			"ca.crt": ca.PEM, "tls.crt": pair.Certificate, "tls.key": pair.Key,
+		}},
 	}
 	route := &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: node.Namespace, Name: "all"}}
 	route.Spec.ParentRefs = []gatewayv1.ParentReference{{Name: gatewayv1.ObjectName(node.Name)}}
 	for i, c := range all {
-		backend, ref := backendOf(node.Namespace, policyName(i), c)
+		parts, ref := backendOf(t, metav1.ObjectMeta{Namespace: node.Namespace, Name: policyName(i)}, c, int32(backend.Port))
 		policy := &v1alpha1.BackendConfigPolicy{}
-		if err := yaml.UnmarshalStrict([]byte(c.spec), &policy.Spec); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(files.Replace(c.spec)), &policy.Spec); err != nil {
 			t.Fatalf("%s: %v", c.spec, err)
 		}
 		policy.Namespace, policy.Name = node.Namespace, policyName(i)
 		policy.Spec.TargetRefs = []v1alpha1.TargetRef{{Group: *ref.Group, Kind: *ref.Kind, Name: ref.Name}}
-		objects = append(objects, backend, policy)
+		objects = append(append(objects, policy), parts...)
 		path := "/" + policyName(i)
 		route.Spec.Rules = append(route.Spec.Rules, gatewayv1.HTTPRouteRule{
 			Matches:     []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Value: &path}}},
@@ -153,24 +238,38 @@ func translated(t *testing.T, all []policyCase) *ir.Result {
 		t.Fatal(err)
 	}
 	return translate.Translate(s, translate.Options{
-		ControllerName: contract.ControllerName, Now: time.Now(),
+		ControllerName: contract.ControllerName, Now: time.Now(), AllowLoopback: true,
 		SystemCAFile: envoytest.WriteFile(t, "ca.crt", envoytest.NewCA(t, "system").PEM),
 	})
 }
 
-func backendOf(namespace, name string, c policyCase) (client.Object, gatewayv1.BackendObjectReference) {
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+// backendOf makes what a case is tried on, which leads to a port of loopback.
+func backendOf(t *testing.T, meta metav1.ObjectMeta, c policyCase, number int32) ([]client.Object, gatewayv1.BackendObjectReference) {
+	t.Helper()
 	group, kind, port := gatewayv1.Group(""), gatewayv1.Kind("Service"), gatewayv1.PortNumber(80)
-	ref := gatewayv1.BackendObjectReference{Group: &group, Kind: &kind, Name: gatewayv1.ObjectName(name), Port: &port}
-	if c.names {
+	ref := gatewayv1.BackendObjectReference{Group: &group, Kind: &kind, Name: gatewayv1.ObjectName(meta.Name), Port: &port}
+	if c.names || c.backend != "" {
 		group, kind = v1alpha1.GroupName, "Backend"
-		return &v1alpha1.Backend{ObjectMeta: meta, Spec: v1alpha1.BackendSpec{Static: &v1alpha1.StaticBackend{
-			Hosts: []v1alpha1.Host{{Host: "a.invalid", Port: 80}},
-		}}}, ref
+		backend := &v1alpha1.Backend{ObjectMeta: meta, Spec: v1alpha1.BackendSpec{Static: &v1alpha1.StaticBackend{
+			Hosts: []v1alpha1.Host{{Host: "localhost", Port: number}},
+		}}}
+		if c.backend != "" {
+			backend.Spec = v1alpha1.BackendSpec{}
+			if err := yaml.UnmarshalStrict([]byte(c.backend), &backend.Spec); err != nil {
+				t.Fatalf("%s: %v", c.backend, err)
+			}
+		}
+		return []client.Object{backend}, ref
 	}
 	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80}}}}
 	if c.appProtocol != "" {
 		service.Spec.Ports[0].AppProtocol = &c.appProtocol
 	}
-	return service, ref
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: *meta.DeepCopy(), AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"127.0.0.1"}}},
+		Ports:     []discoveryv1.EndpointPort{{Name: &service.Spec.Ports[0].Name, Port: &number}},
+	}
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: meta.Name}
+	return []client.Object{service, slice}, ref
 }
