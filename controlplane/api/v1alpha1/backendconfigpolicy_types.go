@@ -65,8 +65,9 @@ type BackendConfigPolicySpec struct {
 	ConnectTimeout *Duration `json:"connectTimeout,omitempty"`
 
 	// PerConnectionBufferLimitBytes is a soft limit, in bytes, on what is
-	// buffered for one connection (Envoy: Cluster
-	// per_connection_buffer_limit_bytes). Default: Envoy's, 1 MiB.
+	// buffered for one connection; 0 is none (Envoy: Cluster
+	// per_connection_buffer_limit_bytes). Default: 32768, which Envoy advises at
+	// the edge, in place of its own 1 MiB.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=2147483647

@@ -5,8 +5,9 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.jitter) || !has(self.refreshRate) || duration(self.jitter) <= duration(self.refreshRate)",message="jitter must not be longer than refreshRate"
 type DNS struct {
 	// RefreshRate is how often names are resolved again (Envoy:
-	// dns_refresh_rate). More than 1ms, which Envoy does not take. Default:
-	// Envoy's, 5s, or the time to live of the records where that is longer.
+	// dns_refresh_rate). At least 100ms: the schema takes 1ms, as kgateway's,
+	// and the controller does not serve it. Default: Envoy's, 5s, or the time to
+	// live of the records where that is longer.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="refreshRate must be at least 1ms"
 	RefreshRate *Duration `json:"refreshRate,omitempty"`

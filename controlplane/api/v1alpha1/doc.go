@@ -4,11 +4,15 @@
 // Gateway are deployed.
 //
 // The names, bounds and rules are those of kgateway, so that manifests move
-// both ways. The schema is stricter in two places. insecureSkipVerify cannot be
-// false, because that would choose no trust at all. And every number has a
-// greatest value: the API server does not check formats as int32, and one
-// object with a number that its Go type cannot hold would keep a controller
-// from reading any object of the kind.
+// both ways. The schema is stricter in a few places. insecureSkipVerify cannot
+// be false, because that would choose no trust at all, and an sni cannot be
+// empty. Every number has a greatest value, ports that of TCP: the API server
+// does not check formats as int32, and one object with a number that its Go type
+// cannot hold would keep a controller from reading any object of the kind.
+//
+// What the schema takes the controller may still refuse in a policy's status:
+// names of algorithms that Envoy does not have, and values by which one policy
+// could keep a proxy busy that others share. The descriptions give its bounds.
 //
 // Fields that kgateway has renamed, and Backend variants that this project does
 // not serve, are in the schema only to be refused with a message that says what

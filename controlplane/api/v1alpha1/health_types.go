@@ -9,7 +9,8 @@ type HealthCheck struct {
 	// +required
 	Timeout Duration `json:"timeout"`
 
-	// Interval is the time between probes of one endpoint (Envoy: interval).
+	// Interval is the time between probes of one endpoint (Envoy: interval). At
+	// least 100ms.
 	// +required
 	Interval Duration `json:"interval"`
 
@@ -35,7 +36,9 @@ type HealthCheck struct {
 	// +optional
 	GRPC *GRPCHealthCheck `json:"grpc,omitempty"`
 
-	// TCP probes with a connection, and bytes where any are given.
+	// TCP probes with a connection, and bytes where any are given. Where a
+	// TLSRoute passes TLS through to the target, no bytes are sent: they would
+	// be plaintext.
 	// +optional
 	TCP *TCPHealthCheck `json:"tcp,omitempty"`
 }
@@ -107,7 +110,8 @@ type OutlierDetection struct {
 	Consecutive5xx *int32 `json:"consecutive5xx,omitempty"`
 
 	// Interval is the time between sweeps, which bring endpoints back (Envoy:
-	// interval). At least 1ms.
+	// interval). At least 100ms: the schema takes 1ms, as kgateway's, and the
+	// controller does not serve it.
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="interval must be at least 1ms"

@@ -11,7 +11,7 @@ type CommonHTTPProtocolOptions struct {
 	IdleTimeout *Duration `json:"idleTimeout,omitempty"`
 
 	// MaxConnectionDuration is the age at which a connection takes no more
-	// requests, and ends with those that it has (Envoy:
+	// requests, and ends with those that it has; 0s is no limit (Envoy:
 	// max_connection_duration). Default: no limit.
 	// +optional
 	MaxConnectionDuration *Duration `json:"maxConnectionDuration,omitempty"`
@@ -66,14 +66,14 @@ type HTTP1ProtocolOptions struct {
 type HTTP2ProtocolOptions struct {
 	// InitialStreamWindowSize is the flow-control window of a stream in bytes,
 	// a number or a quantity as 1Mi, from 65535 to 2147483647 (Envoy:
-	// initial_stream_window_size). Default: Envoy's, 256 MiB.
+	// initial_stream_window_size). Default: Envoy's, 16 MiB.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('65535')) >= 0 && quantity(string(self)).compareTo(quantity('2147483647')) <= 0",message="initialStreamWindowSize must be from 65535 to 2147483647 bytes"
 	InitialStreamWindowSize *resource.Quantity `json:"initialStreamWindowSize,omitempty"`
 
 	// InitialConnectionWindowSize is the flow-control window of a connection
 	// in bytes, a number or a quantity as 1Mi, from 65535 to 2147483647
-	// (Envoy: initial_connection_window_size). Default: Envoy's, 256 MiB.
+	// (Envoy: initial_connection_window_size). Default: Envoy's, 24 MiB.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('65535')) >= 0 && quantity(string(self)).compareTo(quantity('2147483647')) <= 0",message="initialConnectionWindowSize must be from 65535 to 2147483647 bytes"
 	InitialConnectionWindowSize *resource.Quantity `json:"initialConnectionWindowSize,omitempty"`
@@ -104,7 +104,8 @@ type ConnectionKeepalive struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="timeout must be at least 1ms"
 	Timeout Duration `json:"timeout"`
 
-	// Interval is the time between PINGs (Envoy: interval). At least 1ms.
+	// Interval is the time between PINGs (Envoy: interval). At least 100ms: the
+	// schema takes 1ms, as kgateway's, and the controller does not serve it.
 	// Default: no regular PINGs.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="interval must be at least 1ms"

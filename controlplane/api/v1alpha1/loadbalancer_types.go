@@ -70,8 +70,8 @@ const LocalityTypeWeightedLB LocalityType = "WeightedLb"
 // LeastRequest compares endpoints that are drawn at random (Envoy:
 // LeastRequest).
 type LeastRequest struct {
-	// ChoiceCount is how many endpoints are compared, 2 or more (Envoy:
-	// choice_count).
+	// ChoiceCount is how many endpoints are compared, from 2 to 100 (Envoy:
+	// choice_count). Each is drawn for each request.
 	// +optional
 	// +kubebuilder:default=2
 	// +kubebuilder:validation:Minimum=0
@@ -115,8 +115,9 @@ type SlowStart struct {
 
 // RingHash chooses on a ring of hashes (Envoy: RingHash).
 type RingHash struct {
-	// MinimumRingSize is the least number of entries, from 1 to 8388608 (Envoy:
-	// minimum_ring_size). Default: Envoy's, 1024.
+	// MinimumRingSize is the least number of entries, from 1 to 131072 (Envoy:
+	// minimum_ring_size). All are made anew when endpoints change. Default:
+	// Envoy's, 1024.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9007199254740991

@@ -46,8 +46,9 @@ type TLS struct {
 	// +optional
 	Parameters *TLSParameters `json:"parameters,omitempty"`
 
-	// ALPNProtocols are offered in this order, as "h2" or "http/1.1" (Envoy:
-	// alpn_protocols). Default: none is offered.
+	// ALPNProtocols are offered in this order, as "h2" or "http/1.1", without
+	// commas (Envoy: alpn_protocols). Default: h2 where HTTP/2 is spoken, by the
+	// target's appProtocol or for a GRPCRoute; else none is offered.
 	// +optional
 	// +listType=atomic
 	ALPNProtocols []string `json:"alpnProtocols,omitempty"`
@@ -57,8 +58,8 @@ type TLS struct {
 	// +optional
 	AllowRenegotiation *bool `json:"allowRenegotiation,omitempty"`
 
-	// SimpleTLS sends no client certificate, even where the Secret or the
-	// files have one. Default: false.
+	// SimpleTLS sends no client certificate, even where the Secret, the files
+	// or the Gateway (spec.tls.backend) have one. Default: false.
 	// +optional
 	SimpleTLS *bool `json:"simpleTLS,omitempty"`
 
@@ -96,7 +97,8 @@ type TLSFiles struct {
 	RootCA *string `json:"rootCA,omitempty"`
 }
 
-// TLSVersion is a version of TLS; AUTO leaves the choice to Envoy.
+// TLSVersion is a version of TLS. AUTO is 1.2 for the least and 1.3 for the
+// highest; Envoy's own highest would be 1.2, as it is the client.
 //
 // +kubebuilder:validation:Enum=AUTO;"1.0";"1.1";"1.2";"1.3"
 type TLSVersion string
@@ -114,17 +116,20 @@ const (
 // checked by the controller against what Envoy takes.
 type TLSParameters struct {
 	// MinVersion is the lowest version of TLS that is accepted (Envoy:
-	// tls_minimum_protocol_version). Default: AUTO.
+	// tls_minimum_protocol_version). Default: AUTO, and with a maxVersion below
+	// 1.2 that one.
 	// +optional
 	MinVersion *TLSVersion `json:"minVersion,omitempty"`
 
 	// MaxVersion is the highest version of TLS that is offered (Envoy:
-	// tls_maximum_protocol_version). Default: AUTO.
+	// tls_maximum_protocol_version). Below 1.2 it needs cipherSuites of such
+	// versions, as ECDHE-RSA-AES128-SHA. Default: AUTO.
 	// +optional
 	MaxVersion *TLSVersion `json:"maxVersion,omitempty"`
 
 	// CipherSuites are the cipher suites offered up to TLS 1.2, by their
-	// BoringSSL names (Envoy: cipher_suites). Default: Envoy's.
+	// BoringSSL or IANA names (Envoy: cipher_suites). Default: Envoy's, which are
+	// of TLS 1.2 only.
 	// +optional
 	// +listType=atomic
 	CipherSuites []string `json:"cipherSuites,omitempty"`
