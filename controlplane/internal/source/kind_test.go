@@ -44,6 +44,7 @@ func serving(scheme *runtime.Scheme, without ...string) meta.RESTMapper {
 			mapper.Add(gvk, meta.RESTScopeNamespace)
 		}
 	}
+	mapper.Add(definition().GetObjectKind().GroupVersionKind(), meta.RESTScopeRoot)
 	return mapper
 }
 
@@ -52,6 +53,7 @@ func TestEveryFieldOfASnapshotIsFilled(t *testing.T) {
 	t.Parallel()
 	s := &snapshot.Snapshot{}
 	for _, k := range kinds() {
+		k.object.SetName("things.gateway.networking.k8s.io")
 		k.fill([]any{k.object})(s)
 	}
 	value := reflect.ValueOf(*s)
@@ -59,6 +61,20 @@ func TestEveryFieldOfASnapshotIsFilled(t *testing.T) {
 		if value.Field(i).Len() != 1 {
 			t.Errorf("no kind fills %s", value.Type().Field(i).Name)
 		}
+	}
+}
+
+// TestDefinitions: other CRDs say nothing of Gateway API.
+func TestDefinitions(t *testing.T) {
+	t.Parallel()
+	s := &snapshot.Snapshot{}
+	var all []any
+	for _, name := range []string{"httproutes.gateway.networking.k8s.io", "xmeshes.gateway.networking.x-k8s.io", "backends.gateway.kgateway.dev", "gateways.gateway.networking.k8s.io"} {
+		all = append(all, &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	gatewayAPI(all)(s)
+	if len(s.Definitions) != 2 || s.Definitions[0].Name != "gateways.gateway.networking.k8s.io" || len(all) != 4 || all[3] == nil {
+		t.Errorf("got %v of %v", s.Definitions, all)
 	}
 }
 

@@ -167,7 +167,7 @@ func (r *route) bind(allowed []*listener) binding {
 // GRPCRoute with hostnames in common, the API accepts the older one only.
 // Routes are attached in the order of their age.
 func (l *listener) rival(r *route, domains []string) *problem {
-	for _, a := range slices.Concat(l.attached, l.refusing) {
+	for _, a := range l.attached {
 		if a.route.ref.Kind == r.ref.Kind {
 			continue
 		}
@@ -215,15 +215,21 @@ func (t *translation) attachRoutes(s *snapshot.Snapshot) []ir.ObjectStatus {
 
 // refuse answers 500 to what a route matches that has no valid rule, so that
 // no request goes past it to another route, without a filter that somebody
-// asked for. It comes after all that are attached, and takes no hostname from
-// routes of another kind.
+// asked for. It comes after all that are attached, and takes no hostname that
+// routes of another kind have.
 func (l *listener) refuse(r *route) {
-	domains := r.domainsOn(l)
 	isThere := slices.ContainsFunc(l.refusing, func(a *attachment) bool { return a.route == r })
-	if isThere || len(r.entries) == 0 || len(domains) == 0 || l.rival(r, domains) != nil {
+	if isThere || len(r.entries) == 0 {
 		return
 	}
-	l.refusing = append(l.refusing, &attachment{route: r, domains: domains})
+	domains := slices.DeleteFunc(r.domainsOn(l), func(d string) bool {
+		return slices.ContainsFunc(slices.Concat(l.attached, l.refusing), func(a *attachment) bool {
+			return a.route.ref.Kind != r.ref.Kind && slices.Contains(a.domains, d)
+		})
+	})
+	if len(domains) > 0 {
+		l.refusing = append(l.refusing, &attachment{route: r, domains: domains})
+	}
 }
 
 // attachRoute attaches a route of any kind to all its parents that are ours,
