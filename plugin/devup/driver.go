@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func newDrivers() (drivers, error) {
 	return drivers{
 		kind: &kind.Driver{Getenv: os.Getenv, Now: time.Now, Rand: rand.Reader, Program: program},
 		local: &local.Driver{
-			Getenv: os.Getenv, Executable: executable, SampleArgs: []string{"dev-up", sampleVerb},
+			Getenv: os.Getenv, OS: runtime.GOOS, Executable: executable, SampleArgs: []string{"dev-up", sampleVerb},
 			Now: time.Now, Rand: rand.Reader, Download: binaries.Releases(),
 		},
 	}, nil
@@ -88,8 +89,21 @@ func driverFor(ctx context.Context, name, clusterName string) (driver cluster.Dr
 		// A cluster that cannot be reached now is not made a second time.
 		return nil, "", errors.Join(existsErr, fail.As(err).WithOutcome(fmt.Sprintf("dev cluster %q needs it; nothing was changed", clusterName)))
 	}
-	why, _, _ = strings.Cut(err.Error(), ":")
+	if why, err = withoutEngine(all.local, err); err != nil {
+		return nil, "", err
+	}
 	return all.local, why, nil
+}
+
+// withoutEngine says why driver local takes the place of kind, or, where that
+// does not run, what to do about the engine.
+func withoutEngine(other *local.Driver, engineErr error) (why string, err error) {
+	if unfit := other.CheckOS(); unfit != nil {
+		return "", fail.Failed("%w", engineErr).WithDetail("%v", unfit).
+			WithFix("install and start Docker Desktop, then: kubectl tlsgw dev-up").WithOutcome("nothing was changed")
+	}
+	why, _, _ = strings.Cut(engineErr.Error(), ":")
+	return why, nil
 }
 
 // driversWith are those that have a cluster of that name.

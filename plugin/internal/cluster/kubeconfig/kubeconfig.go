@@ -39,9 +39,9 @@ func Files(getenv func(string) string, explicit string) ([]string, error) {
 		files := filepath.SplitList(list)
 		return absolute(slices.DeleteFunc(files, func(f string) bool { return f == "" }))
 	}
-	home := getenv("HOME")
+	home := Home(getenv)
 	if home == "" {
-		return nil, errors.New("find kubeconfig: neither KUBECONFIG nor HOME is set")
+		return nil, errors.New("find kubeconfig: neither KUBECONFIG nor HOME (on Windows USERPROFILE) is set")
 	}
 	return []string{filepath.Join(home, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)}, nil
 }

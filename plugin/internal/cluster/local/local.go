@@ -17,12 +17,15 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/binaries"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 // Driver makes dev clusters out of processes.
 type Driver struct {
 	// Getenv is os.Getenv outside of tests.
 	Getenv func(string) string
+	// OS is the GOOS of this machine.
+	OS string
 	// Executable is the path of this very binary, which is run as the
 	// controller, and as the sample where there is no nginx.
 	Executable string
@@ -40,6 +43,15 @@ var _ cluster.Driver = (*Driver)(nil)
 
 // Name implements cluster.Driver.
 func (*Driver) Name() string { return cluster.DriverLocal }
+
+// CheckOS fails on an operating system for which there is no Envoy.
+func (d *Driver) CheckOS() error {
+	if d.OS != "windows" {
+		return nil
+	}
+	return fail.Failed("driver local does not run on Windows: there is no Envoy for it").
+		WithFix("start Docker Desktop, then: kubectl tlsgw dev-up --driver kind").WithOutcome("nothing was changed")
+}
 
 func (d *Driver) finder() binaries.Finder { return binaries.Finder{Getenv: d.Getenv} }
 

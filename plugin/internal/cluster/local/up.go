@@ -53,6 +53,9 @@ type up struct {
 
 // Up implements cluster.Driver.
 func (d *Driver) Up(ctx context.Context, options cluster.Options, steps *cluster.Steps) (cluster.Summary, error) {
+	if err := d.CheckOS(); err != nil {
+		return cluster.Summary{}, err
+	}
 	dir, release, err := d.open(ctx, options.Name, steps)
 	if err != nil {
 		return cluster.Summary{}, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/daemon"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
@@ -27,10 +28,10 @@ func Root(getenv func(string) string) (string, error) {
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "kubectl-tlsgw"), nil
 	}
-	if home := getenv("HOME"); home != "" {
+	if home := kubeconfig.Home(getenv); home != "" {
 		return filepath.Join(home, ".local", "state", "kubectl-tlsgw"), nil
 	}
-	return "", fail.Failed("no folder to keep the state of a dev cluster in: neither HOME nor XDG_STATE_HOME is set")
+	return "", fail.Failed("no folder to keep the state of a dev cluster in: neither XDG_STATE_HOME nor HOME (on Windows USERPROFILE) is set")
 }
 
 // Dir is the folder of one cluster of one driver. A cluster name has no dot:
