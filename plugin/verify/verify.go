@@ -218,5 +218,5 @@ func (o *Options) note(format string, args ...any) {
 
 // colored says whether w is a terminal that wants colours.
 func colored(w io.Writer) bool {
-	return terminal.Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return os.Getenv("NO_COLOR") == "" && terminal.Paints(w, os.Getenv)
 }

@@ -29,7 +29,7 @@ type Steps struct {
 // NewSteps shows steps on out, which is a terminal or not.
 func NewSteps(out io.Writer, getenv func(string) string, now func() time.Time) *Steps {
 	s := &Steps{out: out, now: now}
-	if terminal.Is(out) && getenv("TERM") != "dumb" {
+	if terminal.Paints(out, getenv) {
 		s.live = true
 		s.colour = getenv("NO_COLOR") == ""
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -59,7 +60,7 @@ func ClassifyDial(err error) Failure {
 	switch {
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return NameNotResolved
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case isAny(err, errRefused, syscall.ECONNREFUSED):
 		return Refused
 	case isTimeout(err):
 		return Timeout
@@ -74,9 +75,15 @@ func ClassifyDial(err error) Failure {
 func isTimeout(err error) bool {
 	var netErr net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
-		errors.Is(err, syscall.ETIMEDOUT) || errors.As(err, &netErr) && netErr.Timeout()
+		isAny(err, errTimedOut, syscall.ETIMEDOUT) || errors.As(err, &netErr) && netErr.Timeout()
 }
 
 func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return isAny(err, errReset, errAborted, syscall.ECONNRESET, syscall.EPIPE)
+}
+
+// isAny tells whether err is one of those numbers: this machine's, or the POSIX
+// ones by which package kube tells what a pod's sockets said.
+func isAny(err error, numbers ...syscall.Errno) bool {
+	return slices.ContainsFunc(numbers, func(n syscall.Errno) bool { return errors.Is(err, n) })
 }

@@ -29,4 +29,13 @@ func TestIs(t *testing.T) {
 			t.Errorf("%s is a terminal", name)
 		}
 	}
+	for term, want := range map[string]bool{"": true, "xterm": true, "dumb": false} {
+		getenv := func(string) string { return term }
+		if got := terminal.Paints(pty, getenv); got != want {
+			t.Errorf("with TERM=%q, Paints() of a pseudo terminal is %v", term, got)
+		}
+		if terminal.Paints(null, getenv) {
+			t.Error("a device is painted")
+		}
+	}
 }

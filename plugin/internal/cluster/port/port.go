@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"syscall"
 	"time"
 
 	psnet "github.com/shirou/gopsutil/v4/net"
@@ -69,10 +68,10 @@ func (u Use) CheckFree(ctx context.Context) error {
 	}
 	failure := fail.Failed("cannot listen on port %d: %w", u.Number, err)
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, errTaken):
 		failure = fail.Failed("port %d is taken by %s", u.Number, holder(ctx, u.Number))
-	case errors.Is(err, syscall.EACCES):
-		failure = fail.Failed("port %d needs privileges that you do not have", u.Number)
+	case errors.Is(err, errForbidden):
+		failure = fail.Failed("port %d %s", u.Number, forbidden)
 	}
 	if u.Flag == "" {
 		return failure.WithFix("stop that process, or begin anew: kubectl tlsgw dev-down, then kubectl tlsgw dev-up")
