@@ -6,7 +6,6 @@ package install
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +19,8 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/installation"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
-
-// repository of the images of releases.
-const repository = "ghcr.io/tlsgw/kubectl-tlsgw"
 
 const (
 	defaultReplicas = 2
@@ -91,7 +88,7 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 	}
 	set := cmd.Flags()
 	set.SortFlags = false
-	set.StringVar(&o.Image, "image", "", "the controller's image (default: "+repository+" of this version)")
+	set.StringVar(&o.Image, "image", "", "the controller's image (default: "+release.Repository+" of this version)")
 	set.Int32Var(&o.Replicas, "replicas", defaultReplicas, "how many pods the controller has")
 	set.StringVar(&o.Channel, "gateway-api", "", "channel of Gateway API: standard, experimental or none (default: as it is, else standard)")
 	set.BoolVar(&o.Diff, "diff", false, "show what would change, and exit 1 if anything would")
@@ -122,22 +119,16 @@ func (o *Options) complete(version string) error {
 		return fail.Usage("--timeout %s is not a time to wait: write one as 3m", o.Timeout)
 	}
 	if o.Image == "" {
-		if !isRelease(version) {
+		if !release.Is(version) {
 			return fail.Usage("this binary is no release (version %s), so that no registry has its image: --image is needed", version).
 				WithFix("kubectl tlsgw install --image REGISTRY/REPOSITORY:TAG    # or try it without a registry: kubectl tlsgw dev-up")
 		}
-		o.Image = repository + ":" + version
+		o.Image = release.Image(version)
 	}
 	if _, err := name.ParseReference(o.Image); err != nil {
 		return fail.Usage("--image: %w", err)
 	}
 	return nil
-}
-
-// isRelease tells releases from what was built of a work tree or a commit.
-func isRelease(version string) bool {
-	return regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`).MatchString(version) &&
-		!regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}$`).MatchString(version)
 }
 
 // asksCluster is false for a client dry run that compares with nothing.

@@ -27,6 +27,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube/kubetest"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
 
 func TestMain(m *testing.M) {
@@ -117,7 +118,7 @@ func TestImageOfThisVersion(t *testing.T) {
 		o := &Options{DryRun: "none", Timeout: time.Second}
 		o.Replicas = 1
 		err := o.complete(version)
-		if release != (err == nil) || release && o.Image != repository+":"+version {
+		if release != (err == nil) || release && o.Image != release.Image(version) {
 			t.Errorf("%s: image %q, %v", version, o.Image, err)
 		}
 		if !release && (fail.Code(err) != fail.CodeUsage || !strings.Contains(err.Error(), "--image is needed")) {
@@ -148,7 +149,7 @@ func TestDryRun(t *testing.T) {
 	if got := (person{}).run(t.Context(), t, "install", "--dry-run", "client").must(t, 0, "nothing was changed").stdout; strings.Count(got, "applied (client dry run)\n") != strings.Count(names, "\n") {
 		t.Errorf("dry run of the words --dry-run client:\n%s", got)
 	}
-	manifests := person{}.run(t.Context(), t, "install", "--dry-run=client", "-o", "yaml", "--replicas", "5").must(t, 0, "replicas: 5", repository+":v1.2.3").stdout
+	manifests := person{}.run(t.Context(), t, "install", "--dry-run=client", "-o", "yaml", "--replicas", "5").must(t, 0, "replicas: 5", release.Image("v1.2.3")).stdout
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifests)))
 	for n := 0; ; n++ {
 		document, err := documents.Read()

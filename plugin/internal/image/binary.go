@@ -9,10 +9,8 @@ import (
 	"os"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
-
-// module is the path of the module that this program is built from.
-const module = "github.com/tlsgw/kubectl-tlsgw"
 
 // Binary is a file that can be the one program of an image.
 type Binary struct {
@@ -52,7 +50,7 @@ func Inspect(path string) (Binary, error) {
 		return Binary{}, err
 	}
 	built, err := buildinfo.ReadFile(path)
-	if err != nil || built.Main.Path != module {
+	if err != nil || built.Main.Path != release.Module {
 		return Binary{}, fmt.Errorf("%s %w", path, ErrNotOurs)
 	}
 	binary.Version = built.Main.Version

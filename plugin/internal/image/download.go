@@ -2,7 +2,6 @@ package image
 
 import (
 	"archive/tar"
-	"bufio"
 	"cmp"
 	"compress/gzip"
 	"context"
@@ -14,15 +13,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
 
 const (
 	// program is the name of the file in a release archive.
-	program = "kubectl-tlsgw"
-	// checksums is the file of a release with the SHA-256 of each archive, in
-	// the format of sha256sum.
-	checksums = "checksums.txt"
+	program = release.Program
 	// maxProgram bounds what is unpacked, in bytes.
 	maxProgram = 1 << 30
 
@@ -38,7 +35,7 @@ func (s Source) download(ctx context.Context, arch string) (Binary, error) {
 	if err := os.MkdirAll(s.Cache, cacheMode); err != nil {
 		return Binary{}, fmt.Errorf("make cache: %w", err)
 	}
-	archive := fmt.Sprintf("%s_%s_linux_%s.tar.gz", program, s.Version, arch)
+	archive := release.Target{OS: "linux", Arch: arch}.Archive(s.Version)
 	want, err := s.checksum(ctx, archive)
 	if err != nil {
 		return Binary{}, err
@@ -81,7 +78,7 @@ func (s Source) fetch(ctx context.Context, archive, want string, w io.Writer) er
 		return fmt.Errorf("download %s: %w", archive, err)
 	}
 	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != want {
-		return fmt.Errorf("%s has checksum %s, and %s says %s", archive, got, checksums, want)
+		return fmt.Errorf("%s has checksum %s, and %s says %s", archive, got, release.Checksums, want)
 	}
 	return nil
 }
@@ -109,25 +106,20 @@ func unpack(r io.Reader, w io.Writer) error {
 
 // checksum is what the release says of an archive.
 func (s Source) checksum(ctx context.Context, archive string) (string, error) {
-	body, err := s.get(ctx, checksums)
+	body, err := s.get(ctx, release.Checksums)
 	if err != nil {
 		return "", err
 	}
 	defer body.Close() //nolint:errcheck // only read
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 2 && strings.TrimPrefix(fields[1], "*") == archive {
-			return fields[0], nil
-		}
+	want, err := release.Checksum(body, archive)
+	if err != nil {
+		return "", fmt.Errorf("release %s: %w", s.Version, err)
 	}
-	if err := lines.Err(); err != nil {
-		return "", fmt.Errorf("read %s: %w", checksums, err)
-	}
-	return "", fmt.Errorf("%s of %s does not name %s", checksums, s.Version, archive)
+	return want, nil
 }
 
 func (s Source) get(ctx context.Context, file string) (io.ReadCloser, error) {
-	url := cmp.Or(s.URL, ReleasesURL) + "/" + s.Version + "/" + file
+	url := cmp.Or(s.URL, release.URL) + "/" + s.Version + "/" + file
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("download %s: %w", url, err)

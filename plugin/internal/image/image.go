@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
 
 const (
@@ -37,6 +39,7 @@ type Image struct {
 	Size int64
 
 	image v1.Image
+	arch  string
 	ref   name.Tag
 }
 
@@ -58,7 +61,7 @@ func Build(binary Binary) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make image: %w", err)
 	}
-	return &Image{Ref: ref.String(), ID: id.String(), Size: binary.Size, image: built, ref: ref}, nil
+	return &Image{Ref: ref.String(), ID: id.String(), Size: binary.Size, image: built, arch: binary.Arch, ref: ref}, nil
 }
 
 func assemble(binary Binary, program v1.Layer) (v1.Image, error) {
@@ -86,9 +89,9 @@ func assemble(binary Binary, program v1.Layer) (v1.Image, error) {
 // labels are the pre-defined annotation keys of the OCI image specification.
 func labels(binary Binary) map[string]string {
 	all := map[string]string{
-		"org.opencontainers.image.title":       "kubectl-tlsgw",
+		"org.opencontainers.image.title":       release.Program,
 		"org.opencontainers.image.description": "The controller of kubectl tlsgw",
-		"org.opencontainers.image.source":      "https://" + module,
+		"org.opencontainers.image.source":      "https://" + release.Module,
 		"org.opencontainers.image.licenses":    "Apache-2.0",
 		"org.opencontainers.image.version":     binary.Version,
 		"org.opencontainers.image.revision":    binary.Revision,

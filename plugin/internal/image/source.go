@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/release"
 )
-
-// ReleasesURL is below which a version's archives and their checksums are.
-const ReleasesURL = "https://" + module + "/releases/download"
 
 // Source finds the program to make an image of.
 type Source struct {
@@ -23,7 +20,7 @@ type Source struct {
 	Version string
 	// Cache is a folder for what was downloaded.
 	Cache string
-	// URL is ReleasesURL unless set; Client is the default one when nil.
+	// URL is that of releases unless set; Client is the default one when nil.
 	URL    string
 	Client *http.Client
 }
@@ -35,7 +32,7 @@ func (s Source) Check(given, arch string) error {
 		_, err := s.given(given, arch)
 		return err
 	}
-	if _, err := s.own(arch); err != nil && !s.released() {
+	if _, err := s.own(arch); err != nil && !release.Is(s.Version) {
 		return s.nothing(err, arch)
 	}
 	return nil
@@ -51,7 +48,7 @@ func (s Source) Binary(ctx context.Context, given, arch string) (Binary, error) 
 	if err == nil {
 		return binary, nil
 	}
-	if !s.released() {
+	if !release.Is(s.Version) {
 		return Binary{}, s.nothing(err, arch)
 	}
 	binary, downloadErr := s.download(ctx, arch)
@@ -97,9 +94,4 @@ const fix = "kubectl tlsgw dev-up --linux-binary FILE    # or --image REF, for o
 // how says how to come by a program.
 func how(arch string) string {
 	return "made by: CGO_ENABLED=0 GOOS=linux GOARCH=" + arch + " go build -o FILE ./cmd/kubectl-tlsgw"
-}
-
-// released tells whether Version is that of a release: not that of a commit.
-func (s Source) released() bool {
-	return regexp.MustCompile(`^v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`).MatchString(s.Version)
 }
