@@ -30,6 +30,26 @@ include e2e/conformance/conformance.mk
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/kubectl-tlsgw
 
+## cross: compile for the systems that are released and that no test runs on
+.PHONY: cross
+cross: # go list -export compiles without linking
+	for os in darwin windows; do \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=arm64 go list -trimpath -export ./cmd/... ./plugin/... >/dev/null; done
+
+# make/main.go says what goes in and what comes out.
+make_release = go run ./plugin/internal/release/make -version '$(VERSION)' -out 'dist/$(VERSION)'
+
+## release: make dist/VERSION (archives, image, checksums), for VERSION=vX.Y.Z, a tag of this commit
+.PHONY: release
+release:
+	$(make_release)
+
+## release-push: push the image in dist/VERSION to IMAGE (default ghcr.io/tlsgw/kubectl-tlsgw)
+IMAGE ?= ghcr.io/tlsgw/kubectl-tlsgw
+.PHONY: release-push
+release-push:
+	$(make_release) -push '$(IMAGE)'
+
 ## demo: from nothing to a proven TLS connection: dev-up, originate, verify
 .PHONY: demo
 demo: build assets
