@@ -109,7 +109,7 @@ func TestWrongFlags(t *testing.T) {
 // TestImageOfThisVersion: only a release has an image in the registry.
 func TestImageOfThisVersion(t *testing.T) {
 	t.Parallel()
-	for version, release := range map[string]bool{
+	for version, released := range map[string]bool{
 		"v1.2.3": true, "v1.2.3-rc.1": true,
 		"devel": false, "devel-0123456789ab": false, "v1.2.3+dirty": false, "unknown": false,
 		"v0.0.0-20251123120000-0123456789ab": false, "v1.2.4-0.20251123120000-0123456789ab": false,
@@ -118,10 +118,10 @@ func TestImageOfThisVersion(t *testing.T) {
 		o := &Options{DryRun: "none", Timeout: time.Second}
 		o.Replicas = 1
 		err := o.complete(version)
-		if release != (err == nil) || release && o.Image != release.Image(version) {
+		if released != (err == nil) || released && o.Image != release.Image(version) {
 			t.Errorf("%s: image %q, %v", version, o.Image, err)
 		}
-		if !release && (fail.Code(err) != fail.CodeUsage || !strings.Contains(err.Error(), "--image is needed")) {
+		if !released && (fail.Code(err) != fail.CodeUsage || !strings.Contains(err.Error(), "--image is needed")) {
 			t.Errorf("%s: %v", version, err)
 		}
 	}

@@ -21,7 +21,7 @@ func TestOldVersionsNeedOldSuites(t *testing.T) {
 	ca := envoytest.NewCA(t, "ca")
 	backend := envoytest.StartBackend(t, "old", ca.Issue(t, []string{"example.com"}, nil))
 	backend.Demand(&tls.Config{
-		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11, //nolint:gosec // It is what old backends speak.
+		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
 		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA},
 	})
 	trust := &ir.Secret{Name: "trust/a", Kind: ir.SecretTrustBundle, Certificates: ca.PEM}

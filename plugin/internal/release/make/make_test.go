@@ -19,6 +19,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
@@ -206,6 +207,24 @@ func checkDownload(t *testing.T, served string) {
 	}
 }
 
+// checkPushed finds in one image of a registry what dev-up would make of the
+// Linux binary.
+func checkPushed(t *testing.T, m *maker, index v1.ImageIndex, one v1.Descriptor) {
+	t.Helper()
+	pushed, err := index.Image(one.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := pushed.ConfigName()
+	program, want := linuxProgram(t, m, one.Platform.Architecture)
+	if err != nil || id.String() != want {
+		t.Errorf("for %s the image is %s (%v), and dev-up makes %s", one.Platform, id, err, want)
+	}
+	if got := onlyFile(t, pushed); !bytes.Equal(got, program) {
+		t.Errorf("for %s the image has %d bytes that are not the program", one.Platform, len(got))
+	}
+}
+
 // checkPush pushes the image to a registry, and finds there what dev-up would
 // make of each Linux binary.
 func checkPush(t *testing.T, m *maker) {
@@ -236,18 +255,7 @@ func checkPush(t *testing.T, m *maker) {
 	var platforms []string
 	for _, one := range manifest.Manifests {
 		platforms = append(platforms, one.Platform.String())
-		pushed, err := index.Image(one.Digest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := pushed.ConfigName()
-		program, want := linuxProgram(t, m, one.Platform.Architecture)
-		if err != nil || id.String() != want {
-			t.Errorf("for %s the image is %s (%v), and dev-up makes %s", one.Platform, id, err, want)
-		}
-		if got := onlyFile(t, pushed); !bytes.Equal(got, program) {
-			t.Errorf("for %s the image has %d bytes that are not the program", one.Platform, len(got))
-		}
+		checkPushed(t, m, index, one)
 	}
 	if diff := gocmp.Diff([]string{"linux/amd64", "linux/arm64"}, platforms); diff != "" {
 		t.Errorf("platforms (-want +got):\n%s", diff)
