@@ -55,6 +55,18 @@ func Unreachable(format string, args ...any) *Error {
 	return &Error{Code: CodeUnreachable, Err: fmt.Errorf(format, args...)}
 }
 
+// Interrupted is a CodeFailed error for what ended because somebody asked for
+// that, as by Ctrl-C. The cause stays in it, and is not printed.
+func Interrupted(cause error) *Error {
+	return &Error{Code: CodeFailed, Err: interrupted{cause}}
+}
+
+type interrupted struct{ cause error }
+
+func (interrupted) Error() string { return "interrupted" }
+
+func (i interrupted) Unwrap() error { return i.cause }
+
 // WithFix sets the next step.
 func (e *Error) WithFix(format string, args ...any) *Error {
 	e.Fix = fmt.Sprintf(format, args...)
@@ -84,6 +96,18 @@ func Lines(fix string, width int) []string {
 		return []string{fix}
 	}
 	return []string{command, "# " + comment}
+}
+
+// Quote makes a word of a fix safe to paste into a shell, plain where it is so
+// already.
+func Quote(word string) string {
+	safe := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !safe(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // Code is the exit code of err: 0 for nil, CodeFailed where none is given.

@@ -1,6 +1,9 @@
 package fail
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,5 +20,22 @@ func TestLines(t *testing.T) {
 		if diff := cmp.Diff(want, Lines(fix, 20)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{"a.b/c:1": "a.b/c:1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "*.a": "'*.a'"} {
+		if got := Quote(word); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", word, got, want)
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	err := Interrupted(fmt.Errorf("get x: %w", context.Canceled))
+	if err.Error() != "interrupted" || Code(err) != CodeFailed || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, code %d", err, Code(err))
 	}
 }

@@ -170,13 +170,17 @@ func (c *Clients) reach() error {
 
 // Explain turns an error of a request to the API server into one sentence
 // with the right exit code: a server that does not answer, or does not let us
-// in, is fail.CodeUnreachable. Other errors come back as they are.
+// in, is fail.CodeUnreachable. A request that was cancelled says nothing about
+// the server. Other errors come back as they are.
 func (c *Clients) Explain(err error) error {
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*fail.Error](err); ok {
 		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return fail.Interrupted(err)
 	}
 	where := c.Config.Host
 	if c.Context != "" {

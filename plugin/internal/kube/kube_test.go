@@ -278,3 +278,17 @@ func TestAnnotationsLeadToLoopbackOnly(t *testing.T) {
 		t.Errorf("nothing is ready behind the Service: got %v", err)
 	}
 }
+
+// TestInterruptedRequest: that somebody ended it says nothing about the server.
+func TestInterruptedRequest(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	object := configMap("a", "b")
+	object.Namespace = clients.Namespace
+	_, err := clients.Apply(ctx, []client.Object{object}, kube.ApplyOptions{})
+	if fail.Code(err) != fail.CodeFailed || err.Error() != "interrupted" || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v (code %d)", err, fail.Code(err))
+	}
+}

@@ -1,4 +1,5 @@
-// Package terminal tells streams that a person sits at from others.
+// Package terminal tells streams that a person sits at from others, and asks that
+// person.
 package terminal
 
 import (

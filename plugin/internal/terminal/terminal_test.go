@@ -1,6 +1,9 @@
 package terminal_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -37,5 +40,28 @@ func TestIs(t *testing.T) {
 		if terminal.Paints(null, getenv) {
 			t.Error("a device is painted")
 		}
+	}
+}
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]bool{"y\n": true, " YES \n": true, "yes": true, "n\n": false, "\n": false, "": false, "yess\n": false} {
+		var shown strings.Builder
+		got, err := terminal.Ask(t.Context(), strings.NewReader(typed), &shown, "Sure? ")
+		if err != nil || got != want || shown.String() != "Sure? " {
+			t.Errorf("%q: got %v, %v, shown %q", typed, got, err, shown.String())
+		}
+	}
+}
+
+// TestAskIsInterrupted: nobody answers, and Ctrl-C does end it.
+func TestAskIsInterrupted(t *testing.T) {
+	t.Parallel()
+	silent, writer := io.Pipe()
+	defer func() { _ = writer.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if agreed, err := terminal.Ask(ctx, silent, io.Discard, "Sure? "); agreed || !errors.Is(err, context.Canceled) || err.Error() != "interrupted" {
+		t.Errorf("got %v, %v", agreed, err)
 	}
 }
