@@ -28,14 +28,30 @@ func AddDryRun(set *pflag.FlagSet, value *string, client string) {
 }
 
 // DryRunOnly are the arguments of a verb without arguments that has the flag
-// of AddDryRun: the value of a flag that may stand alone must be given with
-// "=", and "--dry-run server" would otherwise be a flag and an argument.
+// of AddDryRun.
 func DryRunOnly(cmd *cobra.Command, args []string) error {
-	flag := cmd.Flags().Lookup("dry-run")
-	if len(args) == 1 && flag.Changed && flag.Value.String() == DryRunClient && slices.Contains(dryRuns(), args[0]) {
-		return flag.Value.Set(args[0])
+	rest, err := WithoutDryRun(cmd.Flags(), args)
+	if err != nil {
+		return err
 	}
-	return cobra.NoArgs(cmd, args)
+	return cobra.NoArgs(cmd, rest)
+}
+
+// WithoutDryRun are the arguments of a verb that has the flag of AddDryRun,
+// without the value of that flag: that of a flag that may stand alone must be
+// given with "=", and "--dry-run server" would otherwise be a flag and an
+// argument. A second call finds the same.
+func WithoutDryRun(set *pflag.FlagSet, args []string) ([]string, error) {
+	flag := set.Lookup("dry-run")
+	if !flag.Changed {
+		return args, nil
+	}
+	for i, arg := range args {
+		if slices.Contains(dryRuns(), arg) && (flag.Value.String() == DryRunClient || flag.Value.String() == arg) {
+			return slices.Concat(args[:i], args[i+1:]), flag.Value.Set(arg)
+		}
+	}
+	return args, nil
 }
 
 // CheckDryRun refuses a value of --dry-run that is unknown.
@@ -44,6 +60,15 @@ func CheckDryRun(value string) error {
 		return nil
 	}
 	return fail.Usage("--dry-run %q is unknown: write one of %s", value, strings.Join(dryRuns(), ", "))
+}
+
+// Repeatable tells whether a flag of kubectl's may stand in a command that is
+// shown to be pasted: it says which cluster is meant, and is no secret.
+func Repeatable(flag string) bool {
+	return slices.Contains([]string{
+		"namespace", "context", "kubeconfig", "cluster", "user", "server", "as", "as-group", "as-uid",
+		"certificate-authority", "tls-server-name", "insecure-skip-tls-verify", "request-timeout",
+	}, flag)
 }
 
 // AddFlags gives a verb all of kubectl's own flags. Its help shows only those
