@@ -12,11 +12,6 @@ import (
 // of the cluster only answers to its own name, so that requests to it are
 // rewritten to that name.
 func (s *Spec) httpRoute() client.Object {
-	parent := gatewayv1.ParentReference{Name: gatewayv1.ObjectName(s.Route.GatewayName)}
-	if s.Route.GatewayNamespace != s.Namespace {
-		namespace := gatewayv1.Namespace(s.Route.GatewayNamespace)
-		parent.Namespace = &namespace
-	}
 	rule := gatewayv1.HTTPRouteRule{BackendRefs: []gatewayv1.HTTPBackendRef{{
 		BackendRef: gatewayv1.BackendRef{BackendObjectReference: s.routeTarget()},
 	}}}
@@ -40,11 +35,25 @@ func (s *Spec) httpRoute() client.Object {
 		},
 		ObjectMeta: s.meta(s.RouteName()),
 		Spec: gatewayv1.HTTPRouteSpec{
-			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{parent}},
+			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{s.parent()}},
 			Hostnames:       []gatewayv1.Hostname{gatewayv1.Hostname(s.Route.Hostname)},
 			Rules:           []gatewayv1.HTTPRouteRule{rule},
 		},
 	}
+}
+
+func (s *Spec) parent() gatewayv1.ParentReference {
+	parent := gatewayv1.ParentReference{Name: gatewayv1.ObjectName(s.Route.GatewayName)}
+	namespace := gatewayv1.Namespace(s.Route.GatewayNamespace)
+	if s.Route.ListenerSetName != "" {
+		kind := gatewayv1.Kind("ListenerSet")
+		parent.Kind, parent.Name = &kind, gatewayv1.ObjectName(s.Route.ListenerSetName)
+		namespace = gatewayv1.Namespace(s.Route.ListenerSetNamespace)
+	}
+	if string(namespace) != s.Namespace {
+		parent.Namespace = &namespace
+	}
+	return parent
 }
 
 func (s *Spec) routeTarget() gatewayv1.BackendObjectReference {

@@ -41,15 +41,19 @@ func specs() map[string]Spec {
 		})
 	}
 	return map[string]Spec{
-		"service":              base(func(*Spec) {}),
-		"service-exposed":      base(func(s *Spec) { s.Route = exposed() }),
-		"service-port":         base(func(s *Spec) { s.PortName = "https" }),
-		"service-system":       base(func(s *Spec) { s.Trust = Trust{System: true} }),
-		"service-copied":       base(func(s *Spec) { s.Trust = Trust{Bundle: []byte(bundlePEM), Source: "secret/tls:ca.crt"} }),
-		"service-named":        base(func(s *Spec) { s.Name, s.Route = "web", exposed() }),
-		"service-labelled":     base(func(s *Spec) { s.Labels = map[string]string{"app": "shop", "team": "blue"} }),
-		"service-san":          base(func(s *Spec) { s.SANs = []string{"a.example.com", "spiffe://example.com/nginx"} }),
-		"service-same-ns":      base(func(s *Spec) { s.Route = exposed(); s.Route.GatewayNamespace = "default" }),
+		"service":          base(func(*Spec) {}),
+		"service-exposed":  base(func(s *Spec) { s.Route = exposed() }),
+		"service-port":     base(func(s *Spec) { s.PortName = "https" }),
+		"service-system":   base(func(s *Spec) { s.Trust = Trust{System: true} }),
+		"service-copied":   base(func(s *Spec) { s.Trust = Trust{Bundle: []byte(bundlePEM), Source: "secret/tls:ca.crt"} }),
+		"service-named":    base(func(s *Spec) { s.Name, s.Route = "web", exposed() }),
+		"service-labelled": base(func(s *Spec) { s.Labels = map[string]string{"app": "shop", "team": "blue"} }),
+		"service-san":      base(func(s *Spec) { s.SANs = []string{"a.example.com", "spiffe://example.com/nginx"} }),
+		"service-same-ns":  base(func(s *Spec) { s.Route = exposed(); s.Route.GatewayNamespace = "default" }),
+		"service-listener-set": base(func(s *Spec) {
+			s.Route = exposed()
+			s.Route.ListenerSetNamespace, s.Route.ListenerSetName = "default", "shop"
+		}),
 		"service-path":         base(func(s *Spec) { s.Route = exposed(); s.Route.PathPrefix = "/shop" }),
 		"service-options":      base(func(s *Spec) { s.ALPN, s.MinTLS, s.MaxTLS = []string{"h2", "http/1.1"}, "1.2", "1.3" }),
 		"service-ciphers":      base(func(s *Spec) { s.Ciphers = []string{"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"} }),
@@ -66,6 +70,7 @@ func specs() map[string]Spec {
 		"host":                 base(func(s *Spec) { s.Target, s.SNI, s.Trust = httpbin(), "httpbin.org", Trust{System: true} }),
 		"host-config":          config(func(s *Spec) { s.Target, s.SNI, s.Trust = httpbin(), "httpbin.org", Trust{System: true} }),
 		"host-exposed":         base(hostExposed),
+		"host-port":            base(func(s *Spec) { hostExposed(s); s.Target.Port = 8443 }),
 		"host-address-exposed": base(func(s *Spec) { hostExposed(s); s.Target.Name = "192.0.2.7" }),
 		"backend":              base(func(s *Spec) { s.Target = Target{Kind: Backend, Name: "x"} }),
 		"backend-exposed":      base(func(s *Spec) { s.Target, s.Route = Target{Kind: Backend, Name: "x"}, exposed() }),

@@ -69,8 +69,10 @@ type Trust struct {
 type Route struct {
 	// Hostname may begin with a "*." label.
 	Hostname string
-	// GatewayNamespace and GatewayName are the parent.
-	GatewayNamespace, GatewayName string
+	// GatewayNamespace and GatewayName are the parent, unless listeners of the
+	// Gateway that a ListenerSet has are meant.
+	GatewayNamespace, GatewayName         string
+	ListenerSetNamespace, ListenerSetName string
 	// PathPrefix is the only path that is routed; empty is all.
 	PathPrefix string
 	// ServicePort is the port of a Service target.

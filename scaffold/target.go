@@ -105,11 +105,17 @@ func (t Target) String() string {
 }
 
 // ObjectName is the base name of the target's objects: the name itself, and
-// for a host its name with dashes, as httpbin-org for httpbin.org.
+// for a host its name with dashes, as httpbin-org for httpbin.org, and its port
+// where that is not the default.
 func (t Target) ObjectName() string {
 	if t.Kind != Host {
 		return t.Name
 	}
+	return t.hostName() + t.portSuffix("-")
+}
+
+// hostName is a host's name or address as the name of an object.
+func (t Target) hostName() string {
 	name := t.Name
 	if address, err := netip.ParseAddr(name); err == nil && address.Is6() {
 		name = address.StringExpanded() // a name may not begin or end with a dash
@@ -117,13 +123,33 @@ func (t Target) ObjectName() string {
 	return strings.NewReplacer(".", "-", ":", "-").Replace(name)
 }
 
-// Label is the value of contract.LabelOriginate on the target's objects:
-// KIND.NAME, shortened with a hash where a label has no room for it.
-func (t Target) Label() string {
-	if t.Kind == Host && !t.IsName() {
-		return labelValue(string(t.Kind) + "." + t.ObjectName())
+// portSuffix tells the ports of one host apart; empty for the default port.
+func (t Target) portSuffix(separator string) string {
+	if t.Kind != Host || t.Port == DefaultHostPort {
+		return ""
 	}
-	return labelValue(string(t.Kind) + "." + t.Name)
+	return separator + strconv.Itoa(int(t.Port))
+}
+
+// labelPort separates the port in a label: no name of a host has it.
+const labelPort = "_"
+
+// Label is the value of contract.LabelOriginate on the target's objects:
+// KIND.NAME, for a host with another port than the default KIND.NAME_PORT,
+// shortened with a hash where a label has no room for it.
+func (t Target) Label() string {
+	name := t.Name
+	if t.Kind == Host && !t.IsName() {
+		name = t.hostName()
+	}
+	return labelValue(string(t.Kind) + "." + name + t.portSuffix(labelPort))
+}
+
+// DescribeLabel is a Label as a person writes the target, as far as the label
+// has room for it.
+func DescribeLabel(label string) string {
+	kind, name, _ := strings.Cut(label, ".")
+	return kind + "/" + strings.Replace(name, labelPort, ":", 1)
 }
 
 // IsName says whether a host target is a DNS name rather than an address.

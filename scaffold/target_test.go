@@ -21,11 +21,11 @@ func TestParseTarget(t *testing.T) {
 		"backend/a.b":         {Target{Backend, "a.b", 0}, "a.b", "backend.a.b", "backend/a.b"},
 		"host/httpbin.org":    {Target{Host, "httpbin.org", 443}, "httpbin-org", "host.httpbin.org", "host/httpbin.org"},
 		"host/HTTPBIN.org.":   {Target{Host, "httpbin.org", 443}, "httpbin-org", "host.httpbin.org", "host/httpbin.org"},
-		"host/a.example:8443": {Target{Host, "a.example", 8443}, "a-example", "host.a.example", "host/a.example:8443"},
+		"host/a.example:8443": {Target{Host, "a.example", 8443}, "a-example-8443", "host.a.example_8443", "host/a.example:8443"},
 		"host/192.0.2.7":      {Target{Host, "192.0.2.7", 443}, "192-0-2-7", "host.192-0-2-7", "host/192.0.2.7"},
-		"host/192.0.2.7:9443": {Target{Host, "192.0.2.7", 9443}, "192-0-2-7", "host.192-0-2-7", "host/192.0.2.7:9443"},
+		"host/192.0.2.7:9443": {Target{Host, "192.0.2.7", 9443}, "192-0-2-7-9443", "host.192-0-2-7_9443", "host/192.0.2.7:9443"},
 		"host/[2001:db8::1]":  {Target{Host, "2001:db8::1", 443}, "2001-0db8-0000-0000-0000-0000-0000-0001", "host.2001-0db8-0000-0000-0000-0000-0000-0001", "host/2001:db8::1"},
-		"host/[2001:db8::1]:8443": {Target{Host, "2001:db8::1", 8443}, "2001-0db8-0000-0000-0000-0000-0000-0001", "host.2001-0db8-0000-0000-0000-0000-0000-0001",
+		"host/[2001:db8::1]:8443": {Target{Host, "2001:db8::1", 8443}, "2001-0db8-0000-0000-0000-0000-0000-0001-8443", "host.2001-0db8-0000-0000-0000-0000-0000-0001_8443",
 			"host/[2001:db8::1]:8443"},
 	}
 	for text, test := range tests {
@@ -64,6 +64,29 @@ func TestParseTargetRefuses(t *testing.T) {
 		field, ok := errors.AsType[*FieldError](err)
 		if !ok || field.Field != "TARGET" || !strings.Contains(field.Problem, want) {
 			t.Errorf("%s: got %v, want a problem with %q", text, err, want)
+		}
+	}
+}
+
+// TestPortsOfAHost: what is made for one port of a host is neither taken for
+// that of another one nor overwritten by it, however long the host's name is.
+func TestPortsOfAHost(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a.example", "192.0.2.7", "2001:db8::1", strings.Repeat("long.", 20) + "example"} {
+		labels, objects := map[string]bool{}, map[string]bool{}
+		for _, port := range []int32{DefaultHostPort, 8443, 18443} {
+			target := Target{Kind: Host, Name: name, Port: port}
+			labels[target.Label()], objects[target.ObjectName()] = true, true
+		}
+		if len(labels) != 3 || len(objects) != 3 {
+			t.Errorf("%s: labels %v, objects %v of three ports", name, labels, objects)
+		}
+	}
+	for label, want := range map[string]string{
+		"svc.nginx": "svc/nginx", "host.a.example": "host/a.example", "host.a.example_8443": "host/a.example:8443", "backend.a.b": "backend/a.b",
+	} {
+		if got := DescribeLabel(label); got != want {
+			t.Errorf("label %s is described as %s, want %s", label, got, want)
 		}
 	}
 }

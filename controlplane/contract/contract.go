@@ -66,7 +66,8 @@ const (
 	// LabelManagedBy marks what the plugin made; its value is FieldManager.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// LabelOriginate carries the target for which an object was made, as
-	// "svc.NAME", "backend.NAME" or "host.NAME": remove selects by it.
+	// "svc.NAME", "backend.NAME", "host.NAME" or "host.NAME_PORT": remove selects
+	// by it.
 	LabelOriginate = "tlsgw.dev/originate"
 	// LabelApp groups the objects of one service, as the guide has it.
 	LabelApp = "app"

@@ -69,7 +69,7 @@ func TestTargets(t *testing.T) {
 		"backendtlspolicy.gateway.networking.k8s.io/a": {kindBackendTLSPolicy, "a"},
 		"backend.gateway.kgateway.dev/a":               {kindBackend, "a"},
 		"host/httpbin.org":                             {kindBackend, "httpbin-org"},
-		"host/10.0.0.1:8443":                           {kindBackend, "10-0-0-1"},
+		"host/10.0.0.1:8443":                           {kindBackend, "10-0-0-1-8443"},
 	} {
 		if got, err := ParseTarget(arg); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", arg, got, err)
