@@ -23,6 +23,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -32,27 +33,41 @@ type Options struct {
 	// DryRun is none, client or server.
 	DryRun string
 	// Output is empty or name.
-	Output  string
+	Output string
+	// Yes: what is asked is agreed to.
+	Yes     bool
 	Clients *kube.Clients
 	Streams genericiooptions.IOStreams
+	// Terminal says whether a person can be asked.
+	Terminal bool
 }
+
+const long = `Take away what originate made for a target (svc/NAME, backend/NAME or
+host/NAME[:PORT]): route, Backend, policy and copied CA, in this order, found by
+their labels. Nothing else is touched.
+
+Without its policy a backend is reached in plaintext. Where a route that originate
+did not make still leads to it, remove says which, and asks; where nobody can
+answer, it deletes nothing without --yes.
+
+Where originate has made nothing, it says so and exits 0: what was asked for is
+the case.`
 
 // NewCommand is the verb.
 func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) *cobra.Command {
-	options := &Options{Streams: streams}
+	options := &Options{Streams: streams, Terminal: terminal.Is(streams.In)}
 	cmd := &cobra.Command{
 		Use:   "remove TARGET",
 		Short: "Take away what originate made for a target",
-		Long: `Take away what originate made for a target (svc/NAME, backend/NAME or
-host/NAME[:PORT]): route, policy, Backend and copied CA, in this order, found by
-their labels. Nothing else is touched.
-
-Where originate has made nothing, it says so and exits 0: what was asked for is
-the case.`,
+		Long:  long,
 		Example: `  kubectl tlsgw remove svc/nginx
-  kubectl tlsgw remove host/httpbin.org --dry-run client`,
+  kubectl tlsgw remove host/httpbin.org --dry-run`,
 		Args: oneTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := kube.WithoutDryRun(cmd.Flags(), args)
+			if err != nil {
+				return err
+			}
 			if err := options.complete(args[0]); err != nil {
 				return err
 			}
@@ -65,13 +80,18 @@ the case.`,
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&options.DryRun, "dry-run", "none", "none, client (delete nothing) or server (the API server checks, and deletes nothing)")
+	kube.AddDryRun(cmd.Flags(), &options.DryRun, "delete nothing")
 	cmd.Flags().StringVarP(&options.Output, "output", "o", "", "name: print only the names")
+	cmd.Flags().BoolVarP(&options.Yes, "yes", "y", false, "also where routes would then reach the target in plaintext")
 	kube.AddFlags(flags, cmd.Flags())
 	return cmd
 }
 
-func oneTarget(_ *cobra.Command, args []string) error {
+func oneTarget(cmd *cobra.Command, args []string) error {
+	args, err := kube.WithoutDryRun(cmd.Flags(), args)
+	if err != nil {
+		return err
+	}
 	if len(args) != 1 {
 		return fail.Usage("remove needs one target, and got %d: svc/NAME, backend/NAME or host/NAME[:PORT]", len(args)).
 			WithFix("kubectl tlsgw remove svc/NAME")
@@ -84,8 +104,8 @@ func (o *Options) complete(target string) error {
 	if o.Target, err = scaffold.ParseTarget(target); err != nil {
 		return fail.Usage("%w", err)
 	}
-	if !slices.Contains([]string{"none", "client", "server"}, o.DryRun) {
-		return fail.Usage("--dry-run %q is unknown: write one of none, client, server", o.DryRun)
+	if err := kube.CheckDryRun(o.DryRun); err != nil {
+		return err
 	}
 	if !slices.Contains([]string{"", "name"}, o.Output) {
 		return fail.Usage("--output %q is unknown: write name", o.Output)
@@ -94,39 +114,48 @@ func (o *Options) complete(target string) error {
 }
 
 // kinds that originate makes, in the order in which they go: the route first,
-// so that no request meets a backend without its policy.
+// and the Backend before its policy, so that no request meets a backend without
+// its policy.
 func kinds() []schema.GroupVersionKind {
 	gatewayAPI := schema.GroupVersion(gatewayv1.GroupVersion)
 	return []schema.GroupVersionKind{
 		gatewayAPI.WithKind("HTTPRoute"),
+		v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackend),
 		gatewayAPI.WithKind(string(scaffold.BackendTLSPolicy)),
 		v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackendConfigPolicy),
-		v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackend),
 		corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 		corev1.SchemeGroupVersion.WithKind("Secret"),
 	}
 }
 
+const unchanged = "nothing was deleted"
+
 // Run deletes the objects and prints their names.
 func (o *Options) Run(ctx context.Context) error {
 	found, err := o.find(ctx)
 	if err != nil {
-		return err
+		return stopped(err, unchanged)
 	}
 	if len(found) == 0 {
 		_, _ = fmt.Fprintf(o.Streams.ErrOut, "originate has made nothing for %s in namespace %s\n", o.Target, o.Clients.Namespace)
 		return o.hint(ctx)
 	}
+	if err := o.agree(ctx, found); err != nil {
+		return stopped(err, unchanged)
+	}
 	for i := range found {
 		if err := o.remove(ctx, &found[i]); err != nil {
-			if i == 0 {
-				return err
+			if i == 0 || o.DryRun != kube.DryRunNone {
+				return stopped(err, unchanged)
 			}
-			return fail.Failed("%w", err).WithOutcome(fmt.Sprintf("%d of %d objects were deleted before this", i, len(found)))
+			return stopped(err, fmt.Sprintf("%d of %d objects were deleted before this", i, len(found)))
 		}
 	}
 	return nil
 }
+
+// stopped says at the end of an error what was (not) deleted.
+func stopped(err error, outcome string) error { return fail.As(err).WithOutcome(outcome) }
 
 func (o *Options) find(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
 	var found []metav1.PartialObjectMetadata
@@ -156,10 +185,10 @@ func (o *Options) remove(ctx context.Context, object *metav1.PartialObjectMetada
 	if err != nil {
 		return err
 	}
-	if o.DryRun != "client" {
+	if o.DryRun != kube.DryRunClient {
 		uid := object.GetUID()
 		options := []client.DeleteOption{client.Preconditions{UID: &uid}}
-		if o.DryRun == "server" {
+		if o.DryRun == kube.DryRunServer {
 			options = append(options, client.DryRunAll)
 		}
 		if err := o.Clients.Client.Delete(ctx, object, options...); client.IgnoreNotFound(err) != nil {
@@ -170,7 +199,7 @@ func (o *Options) remove(ctx context.Context, object *metav1.PartialObjectMetada
 	switch {
 	case o.Output == "name":
 		suffix = ""
-	case o.DryRun != "none":
+	case o.DryRun != kube.DryRunNone:
 		suffix = fmt.Sprintf(" deleted (%s dry run)", o.DryRun)
 	}
 	_, _ = fmt.Fprintf(o.Streams.Out, "%s%s\n", name, suffix)
@@ -187,9 +216,12 @@ func (o *Options) hint(ctx context.Context) error {
 	if err := o.Clients.Client.Get(ctx, key, backend); err != nil {
 		return nil //nolint:nilerr // only a hint is lost
 	}
-	if backend.Labels[contract.LabelOriginate] != "" && backend.Spec.Static != nil && len(backend.Spec.Static.Hosts) == 1 {
+	if backend.Spec.Static != nil && len(backend.Spec.Static.Hosts) == 1 {
 		host := backend.Spec.Static.Hosts[0]
 		made := scaffold.Target{Kind: scaffold.Host, Name: host.Host, Port: host.Port}
+		if made.Label() != backend.Labels[contract.LabelOriginate] {
+			return nil
+		}
 		_, _ = fmt.Fprintf(o.Streams.ErrOut, "it was made for a host: kubectl tlsgw remove %s\n", made)
 	}
 	return nil

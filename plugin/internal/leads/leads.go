@@ -1,0 +1,177 @@
+// Package leads finds the routes through which requests come to a backend: a
+// backend goes in, out come the HTTPRoutes, GRPCRoutes and TLSRoutes that name
+// it. What they name counts, whatever their status says of it.
+package leads
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// Backend is what a reference of a route names.
+type Backend struct {
+	// Group and Kind: a Service has the empty group.
+	Group, Kind     string
+	Namespace, Name string
+	// Ports of a Service; none is any.
+	Ports []int32
+}
+
+// Route leads to the backend.
+type Route struct {
+	// Kind is in lower case, as in a command: "httproute".
+	Kind            string
+	Namespace, Name string
+	UID             types.UID
+	// Copies: the backend only gets copies of requests (RequestMirror).
+	Copies bool
+	// PassesThrough: TLS comes to the backend as the client made it, so that
+	// no policy applies.
+	PassesThrough bool
+	// HTTP is the route where it is an HTTPRoute, else nil.
+	HTTP *gatewayv1.HTTPRoute
+}
+
+// Find lists the routes to a backend, HTTPRoutes first. Where routes may not be
+// listed in all namespaces, those of the backend's own are found. Kinds that
+// the cluster does not serve have none.
+func Find(ctx context.Context, reader client.Reader, to Backend) ([]Route, error) {
+	var found []Route
+	var http gatewayv1.HTTPRouteList
+	if err := list(ctx, reader, to.Namespace, &http); err != nil {
+		return nil, err
+	}
+	for i := range http.Items {
+		route := &http.Items[i]
+		found = to.appendIfNamed(found, httpReferences(route), Route{Kind: "httproute", Namespace: route.Namespace, Name: route.Name, UID: route.UID, HTTP: route})
+	}
+	var calls gatewayv1.GRPCRouteList
+	if err := list(ctx, reader, to.Namespace, &calls); err != nil {
+		return nil, err
+	}
+	for i := range calls.Items {
+		route := &calls.Items[i]
+		found = to.appendIfNamed(found, grpcReferences(route), Route{Kind: "grpcroute", Namespace: route.Namespace, Name: route.Name, UID: route.UID})
+	}
+	var streams gatewayv1.TLSRouteList
+	if err := list(ctx, reader, to.Namespace, &streams); err != nil {
+		return nil, err
+	}
+	for i := range streams.Items {
+		route := &streams.Items[i]
+		one := Route{Kind: "tlsroute", Namespace: route.Namespace, Name: route.Name, UID: route.UID, PassesThrough: passesThrough(ctx, reader, route)}
+		found = to.appendIfNamed(found, tlsReferences(route), one)
+	}
+	return found, nil
+}
+
+func list(ctx context.Context, reader client.Reader, namespace string, into client.ObjectList) error {
+	err := reader.List(ctx, into)
+	if apierrors.IsForbidden(err) {
+		err = reader.List(ctx, into, client.InNamespace(namespace))
+	}
+	if err == nil || meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("look for routes: %w", err)
+}
+
+// reference is one way to a backend.
+type reference struct {
+	gatewayv1.BackendObjectReference
+	copies bool
+}
+
+func (b Backend) appendIfNamed(found []Route, references []reference, route Route) []Route {
+	route.Copies = true
+	named := false
+	for _, ref := range references {
+		if b.isNamed(route.Namespace, ref.BackendObjectReference) {
+			named, route.Copies = true, route.Copies && ref.copies
+		}
+	}
+	if !named {
+		return found
+	}
+	return append(found, route)
+}
+
+func (b Backend) isNamed(routeNamespace string, ref gatewayv1.BackendObjectReference) bool {
+	namespace, group, kind := gatewayv1.Namespace(routeNamespace), gatewayv1.Group(""), gatewayv1.Kind("Service")
+	if ref.Namespace != nil {
+		namespace = *ref.Namespace
+	}
+	if ref.Group != nil {
+		group = *ref.Group
+	}
+	if ref.Kind != nil {
+		kind = *ref.Kind
+	}
+	if string(group) != b.Group || string(kind) != b.Kind || string(namespace) != b.Namespace || string(ref.Name) != b.Name {
+		return false
+	}
+	return len(b.Ports) == 0 || ref.Port != nil && slices.Contains(b.Ports, *ref.Port)
+}
+
+// weighed drops what gets no share of the requests.
+func weighed(refs []reference, ref gatewayv1.BackendRef) []reference {
+	if ref.Weight != nil && *ref.Weight == 0 {
+		return refs
+	}
+	return append(refs, reference{BackendObjectReference: ref.BackendObjectReference})
+}
+
+func httpReferences(route *gatewayv1.HTTPRoute) []reference {
+	var refs []reference
+	mirrors := func(filters []gatewayv1.HTTPRouteFilter) {
+		for _, filter := range filters {
+			if filter.RequestMirror != nil {
+				refs = append(refs, reference{filter.RequestMirror.BackendRef, true})
+			}
+		}
+	}
+	for _, rule := range route.Spec.Rules {
+		mirrors(rule.Filters)
+		for _, ref := range rule.BackendRefs {
+			refs = weighed(refs, ref.BackendRef)
+			mirrors(ref.Filters)
+		}
+	}
+	return refs
+}
+
+func grpcReferences(route *gatewayv1.GRPCRoute) []reference {
+	var refs []reference
+	mirrors := func(filters []gatewayv1.GRPCRouteFilter) {
+		for _, filter := range filters {
+			if filter.RequestMirror != nil {
+				refs = append(refs, reference{filter.RequestMirror.BackendRef, true})
+			}
+		}
+	}
+	for _, rule := range route.Spec.Rules {
+		mirrors(rule.Filters)
+		for _, ref := range rule.BackendRefs {
+			refs = weighed(refs, ref.BackendRef)
+			mirrors(ref.Filters)
+		}
+	}
+	return refs
+}
+
+func tlsReferences(route *gatewayv1.TLSRoute) []reference {
+	var refs []reference
+	for _, rule := range route.Spec.Rules {
+		for _, ref := range rule.BackendRefs {
+			refs = weighed(refs, ref)
+		}
+	}
+	return refs
+}
