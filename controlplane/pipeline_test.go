@@ -43,7 +43,7 @@ func TestMissingKindsSayHowToInstallThem(t *testing.T) {
 	err := withInstallSteps(&source.MissingError{CRDs: []string{
 		"gateways.gateway.networking.k8s.io (v1)", "backends.gateway.kgateway.dev (v1alpha1)",
 	}})
-	for _, want := range []string{"gateways.gateway.networking.k8s.io (v1)", "kubectl apply", "standard-install.yaml", "templates/crds"} {
+	for _, want := range []string{"gateways.gateway.networking.k8s.io (v1)", "kubectl apply", "standard-install.yaml", "kubectl tlsgw install"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

@@ -135,7 +135,7 @@ func withInstallSteps(err error) error {
 			"https://github.com/kubernetes-sigs/gateway-api/releases/download/%s/standard-install.yaml", err, gatewayAPIVersion)
 	}
 	if missing.Own() {
-		err = fmt.Errorf("%w; those of gateway.kgateway.dev are in templates/crds of this project", err)
+		err = fmt.Errorf("%w; those of gateway.kgateway.dev are installed with: kubectl tlsgw install", err)
 	}
 	return err
 }
