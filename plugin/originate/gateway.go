@@ -3,6 +3,7 @@ package originate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +12,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -28,8 +30,10 @@ func (r *run) chooseRoute(ctx context.Context) error {
 		GatewayNamespace: gateway.Namespace, GatewayName: gateway.Name,
 	}
 	r.decide("gateway", "%s/%s (%s)", gateway.Namespace, gateway.Name, why)
-	r.checkListeners(gateway)
-	return nil
+	if r.taken(gateway.Namespace, gateway.Spec.Listeners) {
+		return nil
+	}
+	return r.chooseListenerSet(ctx, gateway)
 }
 
 func (r *run) chooseGateway(ctx context.Context) (*gatewayv1.Gateway, string, error) {
@@ -94,21 +98,75 @@ func (r *run) gatewayError(err error) error {
 	return r.clients.Explain(fmt.Errorf("look for Gateways: %w", err))
 }
 
-// checkListeners warns of a route that no listener will take.
-func (r *run) checkListeners(gateway *gatewayv1.Gateway) {
-	for _, listener := range gateway.Spec.Listeners {
-		if r.takesNamespace(gateway, &listener) && takesHostname(&listener, r.o.Expose) {
-			return
+// chooseListenerSet looks for listeners that the Gateway has by a ListenerSet,
+// and warns of a route that no listener will take.
+func (r *run) chooseListenerSet(ctx context.Context, gateway *gatewayv1.Gateway) error {
+	sets, err := r.listenerSets(ctx, gateway)
+	if err != nil {
+		return err
+	}
+	for i := range sets {
+		set := &sets[i]
+		if r.taken(set.Namespace, leads.ListenersOfSet(set)) {
+			r.spec.Route.ListenerSetNamespace, r.spec.Route.ListenerSetName = set.Namespace, set.Name
+			r.decide("listeners", "listenerset %s/%s (those of the Gateway itself take no routes for %s)", set.Namespace, set.Name, r.o.Expose)
+			return nil
 		}
 	}
-	r.add(&finding{
+	found := &finding{
 		message: fmt.Sprintf("gateway %s/%s has no HTTP or HTTPS listener that takes routes for %s from namespace %s",
 			gateway.Namespace, gateway.Name, r.o.Expose, r.spec.Namespace),
 		fix: fmt.Sprintf("kubectl get gateway -n %s %s -o yaml    # see listeners[].hostname and allowedRoutes", gateway.Namespace, gateway.Name),
+	}
+	if len(sets) > 0 {
+		found.details = []string{fmt.Sprintf("nor has one of its ListenerSets, of which there are %d", len(sets))}
+	}
+	r.add(found)
+	return nil
+}
+
+// listenerSets are those of a Gateway that it has not refused; where they may
+// not be listed in all namespaces, those of the target's.
+func (r *run) listenerSets(ctx context.Context, gateway *gatewayv1.Gateway) ([]gatewayv1.ListenerSet, error) {
+	var list gatewayv1.ListenerSetList
+	err := r.clients.Client.List(ctx, &list)
+	if apierrors.IsForbidden(err) {
+		err = r.clients.Client.List(ctx, &list, client.InNamespace(r.spec.Namespace))
+	}
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, r.clients.Explain(fmt.Errorf("look for ListenerSets: %w", err))
+	}
+	var found []gatewayv1.ListenerSet
+	for _, set := range list.Items {
+		if gatewayOf(&set) == client.ObjectKeyFromObject(gateway) &&
+			!meta.IsStatusConditionFalse(set.Status.Conditions, string(gatewayv1.ListenerSetConditionAccepted)) {
+			found = append(found, set)
+		}
+	}
+	return found, nil
+}
+
+// gatewayOf is the Gateway to which a ListenerSet adds.
+func gatewayOf(set *gatewayv1.ListenerSet) client.ObjectKey {
+	key := client.ObjectKey{Namespace: set.Namespace, Name: string(set.Spec.ParentRef.Name)}
+	if namespace := set.Spec.ParentRef.Namespace; namespace != nil {
+		key.Namespace = string(*namespace)
+	}
+	return key
+}
+
+// taken says whether one of the listeners, which are of an object of namespace,
+// takes the route that --expose asks for.
+func (r *run) taken(namespace string, listeners []gatewayv1.Listener) bool {
+	return slices.ContainsFunc(listeners, func(listener gatewayv1.Listener) bool {
+		return r.takesNamespace(namespace, &listener) && takesHostname(&listener, r.o.Expose)
 	})
 }
 
-func (r *run) takesNamespace(gateway *gatewayv1.Gateway, listener *gatewayv1.Listener) bool {
+func (r *run) takesNamespace(namespace string, listener *gatewayv1.Listener) bool {
 	if listener.Protocol != gatewayv1.HTTPProtocolType && listener.Protocol != gatewayv1.HTTPSProtocolType {
 		return false
 	}
@@ -116,7 +174,7 @@ func (r *run) takesNamespace(gateway *gatewayv1.Gateway, listener *gatewayv1.Lis
 	if allowed := listener.AllowedRoutes; allowed != nil && allowed.Namespaces != nil && allowed.Namespaces.From != nil {
 		from = *allowed.Namespaces.From
 	}
-	return from != gatewayv1.NamespacesFromSame || gateway.Namespace == r.spec.Namespace
+	return from != gatewayv1.NamespacesFromSame || namespace == r.spec.Namespace
 }
 
 // takesHostname says whether a route's hostname and a listener's overlap.

@@ -2,13 +2,13 @@ package originate
 
 import (
 	"context"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -17,8 +17,8 @@ type leading struct {
 	// route is what requests can be made from: nil where there is none that
 	// originate made.
 	route *scaffold.Route
-	// name is KIND/NAME of a route that somebody else made.
-	name string
+	// other is a route that somebody else made.
+	other *leads.Route
 	// unknown: routes could not be listed.
 	unknown bool
 }
@@ -26,111 +26,92 @@ type leading struct {
 func (l leading) String() string {
 	switch {
 	case l.unknown:
-		return "Whether a route leads to it is not known: HTTPRoutes cannot be listed."
-	case l.name != "":
-		return l.name + " leads to it."
+		return "Whether a route leads to it is not known: routes cannot be listed."
+	case l.other == nil:
+		return "No route leads to it yet: --expose HOSTNAME makes one."
+	case l.other.PassesThrough:
+		return l.name() + " passes the client's own TLS through to it, where no policy applies: --expose HOSTNAME makes a route where one does."
+	case l.other.Copies:
+		return l.name() + " copies requests to it."
+	case l.other.HTTP == nil:
+		return l.name() + " leads to it. (verify sends requests through HTTPRoutes only.)"
 	}
-	return "No route leads to it yet: --expose HOSTNAME makes one."
+	return l.name() + " leads to it."
 }
 
-// leadingRoute is the route that is being applied, else one in the namespace.
-// When routes cannot be listed, nothing is known of any.
+func (l leading) name() string { return l.other.Kind + "/" + l.other.Name }
+
+// leadingRoute is the route that is being applied, else one that is there: one
+// that originate made before others, and one where the policy applies before
+// one where it does not. When routes cannot be listed, nothing is known of any.
 func (r *run) leadingRoute(ctx context.Context) leading {
 	if r.spec.Route != nil {
 		return leading{route: r.spec.Route}
 	}
-	var found leading
-	var routes gatewayv1.HTTPRouteList
-	if r.clients.Client.List(ctx, &routes, client.InNamespace(r.spec.Namespace)) != nil {
+	all, err := leads.Find(ctx, r.clients.Client, r.asReferred())
+	if err != nil {
 		return leading{unknown: true}
 	}
-	for i := range routes.Items {
-		route := &routes.Items[i]
-		if !r.leadsHere(route) {
-			continue
+	var found leading
+	for i := range all {
+		one := &all[i]
+		if one.HTTP != nil && one.Namespace == r.spec.Namespace {
+			if made := r.madeRoute(ctx, one.HTTP); made != nil {
+				return leading{route: made}
+			}
 		}
-		if made := r.madeRoute(route); made != nil {
-			return leading{route: made}
+		if found.other == nil || rank(one) > rank(found.other) {
+			found.other = one
 		}
-		found.name = "httproute/" + route.Name
-	}
-	if found.name == "" {
-		found.name = r.otherRoute(ctx)
 	}
 	return found
 }
 
-// otherRoute is a GRPCRoute or TLSRoute that leads to the backend, empty where
-// none is seen: their kinds need not be installed.
-func (r *run) otherRoute(ctx context.Context) string {
-	var calls gatewayv1.GRPCRouteList
-	if r.clients.Client.List(ctx, &calls, client.InNamespace(r.spec.Namespace)) == nil {
-		for i := range calls.Items {
-			for _, rule := range calls.Items[i].Spec.Rules {
-				if slices.ContainsFunc(rule.BackendRefs, func(ref gatewayv1.GRPCBackendRef) bool { return r.isTarget(ref.BackendObjectReference) }) {
-					return "grpcroute/" + calls.Items[i].Name
-				}
-			}
-		}
+// rank is higher for a route through which the policy is of more use.
+func rank(route *leads.Route) int {
+	switch {
+	case route.PassesThrough:
+		return 0
+	case route.Copies:
+		return 1
 	}
-	var streams gatewayv1.TLSRouteList
-	if r.clients.Client.List(ctx, &streams, client.InNamespace(r.spec.Namespace)) == nil {
-		for i := range streams.Items {
-			for _, rule := range streams.Items[i].Spec.Rules {
-				if slices.ContainsFunc(rule.BackendRefs, func(ref gatewayv1.BackendRef) bool { return r.isTarget(ref.BackendObjectReference) }) {
-					return "tlsroute/" + streams.Items[i].Name
-				}
-			}
-		}
-	}
-	return ""
+	return 2
 }
 
-func (r *run) leadsHere(route *gatewayv1.HTTPRoute) bool {
-	for _, rule := range route.Spec.Rules {
-		for _, ref := range rule.BackendRefs {
-			if r.isTarget(ref.BackendObjectReference) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (r *run) isTarget(ref gatewayv1.BackendObjectReference) bool {
-	if ref.Namespace != nil && string(*ref.Namespace) != r.spec.Namespace {
-		return false
-	}
+// asReferred is the backend as routes refer to it.
+func (r *run) asReferred() leads.Backend {
 	if r.spec.Target.Kind == scaffold.Service {
-		return (ref.Kind == nil || *ref.Kind == "Service") && (ref.Group == nil || *ref.Group == "") &&
-			string(ref.Name) == r.spec.Target.Name && ref.Port != nil && *ref.Port == r.backend.port
+		return leads.Backend{Kind: "Service", Namespace: r.spec.Namespace, Name: r.spec.Target.Name, Ports: []int32{r.backend.port}}
 	}
-	return ref.Kind != nil && *ref.Kind == v1alpha1.KindBackend && ref.Group != nil && *ref.Group == v1alpha1.GroupName &&
-		string(ref.Name) == r.spec.BackendName()
+	return leads.Backend{Group: v1alpha1.GroupName, Kind: v1alpha1.KindBackend, Namespace: r.spec.Namespace, Name: r.spec.BackendName()}
 }
 
 // madeRoute reads back a route that originate made for the target; nil for
 // any other, as what requests it takes is not for us to guess.
-func (r *run) madeRoute(route *gatewayv1.HTTPRoute) *scaffold.Route {
+func (r *run) madeRoute(ctx context.Context, route *gatewayv1.HTTPRoute) *scaffold.Route {
 	spec := &route.Spec
 	if route.Labels[contract.LabelOriginate] != r.spec.OriginateLabel() ||
 		len(spec.Hostnames) != 1 || len(spec.ParentRefs) != 1 || len(spec.Rules) != 1 || len(spec.Rules[0].Matches) > 1 {
 		return nil
 	}
-	if kind := spec.ParentRefs[0].Kind; kind != nil && *kind != "Gateway" {
-		return nil // A ListenerSet does not tell the Gateway.
-	}
-	made := &scaffold.Route{
-		Hostname: string(spec.Hostnames[0]), ServicePort: r.backend.port,
-		GatewayNamespace: route.Namespace, GatewayName: string(spec.ParentRefs[0].Name),
-	}
-	if namespace := spec.ParentRefs[0].Namespace; namespace != nil {
-		made.GatewayNamespace = string(*namespace)
-	}
+	made := &scaffold.Route{Hostname: string(spec.Hostnames[0]), ServicePort: r.backend.port}
 	for _, match := range spec.Rules[0].Matches {
 		if match.Path != nil && match.Path.Value != nil {
 			made.PathPrefix = *match.Path.Value
 		}
 	}
+	parent := client.ObjectKey{Namespace: route.Namespace, Name: string(spec.ParentRefs[0].Name)}
+	if namespace := spec.ParentRefs[0].Namespace; namespace != nil {
+		parent.Namespace = string(*namespace)
+	}
+	if kind := spec.ParentRefs[0].Kind; kind != nil && *kind == "ListenerSet" {
+		set := &gatewayv1.ListenerSet{}
+		if r.clients.Client.Get(ctx, parent, set) != nil {
+			return nil
+		}
+		made.ListenerSetNamespace, made.ListenerSetName = parent.Namespace, parent.Name
+		parent = gatewayOf(set)
+	}
+	made.GatewayNamespace, made.GatewayName = parent.Namespace, parent.Name
 	return made
 }

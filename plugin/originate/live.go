@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
@@ -77,7 +78,10 @@ func (r *run) findGateway(ctx context.Context, route *scaffold.Route) (*liveGate
 		}
 		live.admins = append(live.admins, admin)
 	}
-	listener := r.listenerFor(gateway, route.Hostname)
+	listener, err := r.listenerFor(ctx, gateway, route)
+	if err != nil {
+		return nil, err
+	}
 	if listener == nil {
 		return nil, fail.Failed("gateway %s has no listener that takes routes for %s from namespace %s", key, route.Hostname, r.spec.Namespace)
 	}
@@ -93,21 +97,30 @@ func (r *run) findGateway(ctx context.Context, route *scaffold.Route) (*liveGate
 }
 
 // listenerFor is the first listener that takes the route, plain HTTP first.
-func (r *run) listenerFor(gateway *gatewayv1.Gateway, hostname string) *gatewayv1.Listener {
+func (r *run) listenerFor(ctx context.Context, gateway *gatewayv1.Gateway, route *scaffold.Route) (*gatewayv1.Listener, error) {
+	namespace, listeners := gateway.Namespace, gateway.Spec.Listeners
+	if route.ListenerSetName != "" {
+		set := &gatewayv1.ListenerSet{}
+		key := client.ObjectKey{Namespace: route.ListenerSetNamespace, Name: route.ListenerSetName}
+		if err := r.clients.Client.Get(ctx, key, set); err != nil {
+			return nil, r.clients.Explain(fmt.Errorf("get listenerset %s: %w", key, err))
+		}
+		namespace, listeners = set.Namespace, leads.ListenersOfSet(set)
+	}
 	var https *gatewayv1.Listener
-	for i := range gateway.Spec.Listeners {
-		listener := &gateway.Spec.Listeners[i]
-		if !r.takesNamespace(gateway, listener) || !takesHostname(listener, hostname) {
+	for i := range listeners {
+		listener := &listeners[i]
+		if !r.takesNamespace(namespace, listener) || !takesHostname(listener, route.Hostname) {
 			continue
 		}
 		if listener.Protocol == gatewayv1.HTTPProtocolType {
-			return listener
+			return listener, nil
 		}
 		if https == nil {
 			https = listener
 		}
 	}
-	return https
+	return https, nil
 }
 
 func (l *liveGateway) close() {
