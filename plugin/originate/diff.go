@@ -47,7 +47,7 @@ func (r *run) diff(ctx context.Context, objects []client.Object) error {
 }
 
 func (r *run) after(ctx context.Context, object client.Object) (*unstructured.Unstructured, error) {
-	if r.o.DryRun == dryRunClient {
+	if r.o.DryRun == kube.DryRunClient {
 		return scaffold.Manifest(object)
 	}
 	applied, err := r.clients.Apply(ctx, []client.Object{object}, kube.ApplyOptions{DryRun: true, Force: r.o.Force})

@@ -66,7 +66,7 @@ func (r *run) checkOwner(ctx context.Context, object client.Object) error {
 	}
 	found := &finding{message: fmt.Sprintf("%s exists and was not made by originate", name)}
 	if made != "" {
-		found.message = fmt.Sprintf("%s exists and was made for %s", name, strings.Replace(made, ".", "/", 1))
+		found.message = fmt.Sprintf("%s exists and was made for %s", name, scaffold.DescribeLabel(made))
 	}
 	found.offer = []string{"name", r.spec.Target.ObjectName() + "-2"}
 	found.why = "or --force to take it over"
@@ -90,7 +90,7 @@ func (r *run) checkTLSPolicies(ctx context.Context) error {
 			if r.targets(string(ref.Group), string(ref.Kind), string(ref.Name)) &&
 				(section == r.spec.PortName || r.spec.Policy == scaffold.BackendConfigPolicy) {
 				policy.APIVersion, policy.Kind = gatewayv1.GroupVersion.String(), string(scaffold.BackendTLSPolicy)
-				r.other(scaffold.BackendTLSPolicy, policy)
+				r.other(scaffold.BackendTLSPolicy, section, policy)
 				break
 			}
 		}
@@ -108,7 +108,7 @@ func (r *run) checkConfigPolicies(ctx context.Context) error {
 		policy := &list.Items[i]
 		if policy.Spec.TLS != nil && r.targetedBy(policy) {
 			policy.SetGroupVersionKind(v1alpha1.SchemeGroupVersion().WithKind(v1alpha1.KindBackendConfigPolicy))
-			r.other(scaffold.BackendConfigPolicy, policy)
+			r.other(scaffold.BackendConfigPolicy, "", policy)
 		}
 	}
 	return nil
@@ -152,16 +152,63 @@ func (r *run) targets(group, kind, name string) bool {
 	return group == v1alpha1.GroupName && kind == v1alpha1.KindBackend && name == r.spec.BackendName()
 }
 
-// other deals with a policy on the same target: our own of the other kind is
-// replaced, anybody else's stops us.
-func (r *run) other(kind scaffold.PolicyKind, policy client.Object) {
-	if kind == r.spec.Policy && policy.GetName() == r.spec.PolicyName() {
-		return // the one that is applied
-	}
-	if policy.GetLabels()[contract.LabelOriginate] == r.spec.OriginateLabel() {
+// other deals with a policy on the same target, of one section of it if it
+// names one: our own of the other kind is replaced, anybody else's stops us, and
+// so does one that also speaks for other ports.
+func (r *run) other(kind scaffold.PolicyKind, section string, policy client.Object) {
+	ours := policy.GetLabels()[contract.LabelOriginate] == r.spec.OriginateLabel()
+	switch {
+	case kind == r.spec.Policy && policy.GetName() == r.spec.PolicyName():
+		// the one that is applied
+	case r.speaksForOthers(kind, section):
+		r.add(r.besideFinding(kind, section, policy.GetName()))
+	case ours && kind == scaffold.BackendConfigPolicy && kind == r.spec.Policy && r.backend.several:
+		// It may have been made for another port.
+		if r.o.Force {
+			r.replaced = append(r.replaced, policy)
+		}
+		r.add(&finding{
+			code:    diagnose.PolicyConflicted,
+			message: fmt.Sprintf("%s/%s already says how TLS is spoken to every port of %s", kind, policy.GetName(), r.spec.Target),
+			details: []string{"of two the older one wins, so that the new one would have no effect"},
+			offer:   []string{"force", "true"},
+			why:     "replaces it",
+		})
+	case ours:
 		r.replaced = append(r.replaced, policy)
-		return
+	default:
+		r.add(r.conflictFinding(kind, policy))
 	}
+}
+
+// speaksForOthers: without this policy, ports that the new one is not made for
+// would lose their settings.
+func (r *run) speaksForOthers(kind scaffold.PolicyKind, section string) bool {
+	if kind == scaffold.BackendConfigPolicy {
+		return r.spec.Policy == scaffold.BackendTLSPolicy && r.backend.several
+	}
+	return section != "" && section != r.backend.portName
+}
+
+// besideFinding is of a policy that is never replaced: both kinds can stand
+// side by side, though it is hard to see then which of them says what.
+func (r *run) besideFinding(kind scaffold.PolicyKind, section, name string) *finding {
+	found := &finding{
+		code: diagnose.PolicyConflicted,
+		message: fmt.Sprintf("%s/%s says how TLS is spoken to every port of %s, and a %s says so only of port %s",
+			kind, name, r.spec.Target, r.spec.Policy, r.backend.portName),
+		details: []string{fmt.Sprintf("the BackendTLSPolicy would win for port %s, and the other stay for the rest", r.backend.portName)},
+		offer:   []string{"force", "true"}, why: "keeps both",
+	}
+	if kind == scaffold.BackendTLSPolicy {
+		found.message = fmt.Sprintf("%s/%s says how TLS is spoken to port %s of %s, and a %s says so of every port",
+			kind, name, section, r.spec.Target, r.spec.Policy)
+		found.details = []string{fmt.Sprintf("the BackendTLSPolicy would stay, and win for port %s", section)}
+	}
+	return found
+}
+
+func (r *run) conflictFinding(kind scaffold.PolicyKind, policy client.Object) *finding {
 	found := &finding{
 		code:    diagnose.PolicyConflicted,
 		message: fmt.Sprintf("%s/%s already says how TLS is spoken to %s", kind, policy.GetName(), r.spec.Target),
@@ -172,7 +219,7 @@ func (r *run) other(kind scaffold.PolicyKind, policy client.Object) {
 	} else {
 		found.details = []string{"a BackendTLSPolicy wins over the TLS settings of a BackendConfigPolicy; there should be one"}
 	}
-	r.add(found)
+	return found
 }
 
 // listPolicies lists policies of a kind that the cluster may not know.

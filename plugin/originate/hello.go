@@ -54,16 +54,22 @@ func (r *run) shakeHands(ctx context.Context, serverName string) (contact, error
 }
 
 func (r *run) shakeHandsOnce(ctx context.Context, hello probe.Hello) (contact, error) {
-	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	limited, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
-	conn, err := r.backend.dial(ctx)
+	conn, err := r.backend.dial(limited)
+	if ctx.Err() != nil {
+		return contact{}, fail.Interrupted(ctx.Err())
+	}
 	if failure, ok := errors.AsType[*fail.Error](err); ok {
 		return contact{}, failure // the cluster does not let us, or is gone
 	}
 	if err != nil {
 		return contact{dialErr: err}, nil
 	}
-	presented, err := probe.Handshake(ctx, conn, hello)
+	presented, err := probe.Handshake(limited, conn, hello)
+	if ctx.Err() != nil {
+		return contact{}, fail.Interrupted(ctx.Err())
+	}
 	if failure, ok := errors.AsType[*probe.HandshakeError](err); ok {
 		return contact{presented: failure.Presented, handshakeErr: failure}, nil
 	}
@@ -103,6 +109,7 @@ func (r *run) dialFinding(err error) *finding {
 		found.fix = fmt.Sprintf("kubectl get endpointslices -n %s -l kubernetes.io/service-name=%s", r.spec.Namespace, target.Name)
 		return found
 	}
+	found.fix = r.dialFix()
 	if errors.Is(err, kube.ErrMayNotForward) {
 		found.fix = fmt.Sprintf("kubectl auth can-i create pods/portforward -n %s    # then ask for that right", r.spec.Namespace)
 		return found
@@ -116,6 +123,7 @@ func (r *run) dialFinding(err error) *finding {
 		found.code = diagnose.ConnectTimeout
 	case probe.NameNotResolved:
 		found.code = diagnose.NameNotResolved
+		found.fix = "check the name, and that a name server knows it"
 	case probe.Reset, probe.Closed:
 		found.code = diagnose.ConnectionReset
 	default:
@@ -124,6 +132,14 @@ func (r *run) dialFinding(err error) *finding {
 		found.details = append(found.details, "seen from this machine; the gateway may see it differently")
 	}
 	return found
+}
+
+// dialFix is where to look for why no connection came about.
+func (r *run) dialFix() string {
+	if r.backend.outside {
+		return "check host and port, and that no firewall is in between"
+	}
+	return fmt.Sprintf("kubectl get service,endpointslices,pods -n %s    # does a pod listen on the target port?", r.spec.Namespace)
 }
 
 func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
@@ -160,8 +176,10 @@ func (r *run) handshakeFinding(err *probe.HandshakeError) *finding {
 	case probe.Timeout:
 		found.code = diagnose.HandshakeTimeout
 		found.message = fmt.Sprintf("%s takes the connection, and does not answer a TLS handshake", target)
+		found.fix = "check that the backend speaks TLS on that port, and what its log says"
 	case probe.Reset, probe.Closed:
 		found.code = diagnose.ConnectionReset
+		found.fix = "check that the backend speaks TLS on that port, and what its log says"
 	default:
 	}
 	return found

@@ -49,8 +49,12 @@ type invocation struct {
 	system *x509.CertPool
 	// input is typed on a terminal; empty means that there is none.
 	input string
+	// silent: there is a terminal, at which nobody types.
+	silent bool
 	// interruptAt is what is said when Ctrl-C comes; empty is never.
+	// interruptOn is what happens then.
 	interruptAt string
+	interruptOn <-chan struct{}
 }
 
 func (i invocation) originate(t *testing.T, target string, args ...string) outcome {
@@ -64,7 +68,19 @@ func (i invocation) originate(t *testing.T, target string, args ...string) outco
 		}
 		return stderr.Write(text)
 	})
+	go func() {
+		select {
+		case <-i.interruptOn:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	streams := genericiooptions.IOStreams{In: strings.NewReader(i.input), Out: &stdout, ErrOut: watched}
+	if i.silent {
+		reader, writer := io.Pipe()
+		t.Cleanup(func() { _ = writer.Close() })
+		streams.In = reader
+	}
 	given := &values{}
 	set := pflag.NewFlagSet("originate", pflag.ContinueOnError)
 	set.SortFlags = false
@@ -76,7 +92,7 @@ func (i invocation) originate(t *testing.T, target string, args ...string) outco
 	if err == nil {
 		options.command = commandOf("kubectl tlsgw originate", target, set)
 		options.Clients = i.clients
-		options.Terminal = i.input != ""
+		options.Terminal = i.input != "" || i.silent
 		options.SystemPool = func() (*x509.CertPool, error) {
 			if i.system == nil {
 				return x509.NewCertPool(), nil

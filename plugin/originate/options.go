@@ -16,13 +16,6 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
-// The values of --dry-run.
-const (
-	dryRunNone   = "none"
-	dryRunClient = "client"
-	dryRunServer = "server"
-)
-
 // Options is what originate does once its flags are understood.
 type Options struct {
 	// Spec is complete but for what the cluster and the backend must tell:
@@ -137,13 +130,15 @@ func (v *values) checkChoices(target scaffold.Target) error {
 		allowed     []string
 	}{
 		{"--policy", v.policy, policies},
-		{"--dry-run", v.dryRun, []string{dryRunNone, dryRunClient, dryRunServer}},
-		{"--output", v.output, []string{"", "yaml", "json", "name"}},
+		{"--output", v.output, append([]string{""}, kube.Formats()...)},
 	} {
 		if !slices.Contains(choice.allowed, choice.value) {
 			return fail.Usage("%s %q is unknown: write one of %s", choice.flag, choice.value,
 				strings.TrimPrefix(strings.Join(choice.allowed, ", "), ", "))
 		}
+	}
+	if err := kube.CheckDryRun(v.dryRun); err != nil {
+		return err
 	}
 	return v.checkCombinations(target)
 }
@@ -170,6 +165,8 @@ func (v *values) checkCombinations(target scaffold.Target) error {
 		return fail.Usage("--path-prefix has no effect without --expose HOSTNAME")
 	case v.timeout <= 0:
 		return fail.Usage("--timeout %s is not a time to wait: write one as 30s", v.timeout)
+	case v.diff && v.output != "":
+		return fail.Usage("--diff prints a difference, and --output %s the objects: give one of them", v.output)
 	case v.sync && len(trusts) > 0:
 		return fail.Usage("--sync takes the CA from where its copy came, and %s says otherwise: give one of them", trusts[0])
 	}
@@ -216,13 +213,21 @@ type command struct {
 type given struct {
 	name   string
 	values []string
-	isBool bool
+	// alone is the value that the flag has without one; empty if it needs one.
+	alone string
 }
 
+// commandOf takes over the verb's own flags, and of kubectl's those that may be
+// shown: a fix can end up in the log of a pipeline, and --token must not.
 func commandOf(path, target string, flags *pflag.FlagSet) command {
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&values{}).addFlags(own)
 	c := command{path: path, target: target}
 	flags.Visit(func(f *pflag.Flag) {
-		g := given{name: f.Name, values: []string{f.Value.String()}, isBool: f.Value.Type() == "bool"}
+		if own.Lookup(f.Name) == nil && !kube.Repeatable(f.Name) {
+			return
+		}
+		g := given{name: f.Name, values: []string{f.Value.String()}, alone: f.NoOptDefVal}
 		if many, ok := f.Value.(pflag.SliceValue); ok {
 			g.values = many.GetSlice()
 		}
@@ -252,7 +257,7 @@ func (c command) with(changes ...string) string {
 		case "true":
 			words = append(words, "--"+name)
 		default:
-			words = append(words, "--"+name, quote(value))
+			words = append(words, "--"+name, fail.Quote(value))
 		}
 	}
 	return strings.Join(words, " ")
@@ -262,24 +267,13 @@ func (g given) words() []string {
 	var words []string
 	for _, value := range g.values {
 		switch {
-		case g.isBool && value == "true":
+		case g.alone != "" && value == g.alone:
 			words = append(words, "--"+g.name)
-		case g.isBool:
+		case g.alone != "":
 			words = append(words, "--"+g.name+"="+value)
 		default:
-			words = append(words, "--"+g.name, quote(value))
+			words = append(words, "--"+g.name, fail.Quote(value))
 		}
 	}
 	return words
-}
-
-// quote makes a word safe to paste into a shell.
-func quote(word string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !safe(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -1,13 +1,21 @@
 package originate
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
 
@@ -46,6 +54,7 @@ func TestWrongFlags(t *testing.T) {
 		"path alone":       {"svc/a", []string{"--path-prefix", "/a"}, "without --expose"},
 		"port of a host":   {"host/a.example", []string{"--port", "443"}, "host/NAME:PORT"},
 		"timeout":          {"svc/a", []string{"--timeout", "0s"}, "--timeout 0s"},
+		"diff and output":  {"svc/a", []string{"--diff", "-o", "json"}, "--diff prints a difference"},
 		"sync and trust":   {"svc/a", []string{"--sync", "--system-ca"}, "--sync"},
 		"source name":      {"svc/a", []string{"--ca-from", "configmap/A_B"}, "does not name a configmap"},
 		"source key":       {"svc/a", []string{"--ca-from", "secret/a:b/c"}, "does not name a key"},
@@ -118,17 +127,70 @@ func TestCommandWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := options.command.with("sni", "other.example", "yes", "true", "force", "")
-	want := "kubectl tlsgw originate svc/nginx --label a=b --cipher '[AES128-SHA|AES256-SHA]' --dry-run client --wait=false --sni other.example --yes"
+	want := "kubectl tlsgw originate svc/nginx --label a=b --cipher '[AES128-SHA|AES256-SHA]' --dry-run --wait=false --sni other.example --yes"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
-func TestQuote(t *testing.T) {
+// TestCommandHasNoSecrets: what names the cluster is repeated in a fix, and
+// what opens it is not.
+func TestCommandHasNoSecrets(t *testing.T) {
 	t.Parallel()
-	for word, want := range map[string]string{"a.b/c:1": "a.b/c:1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "*.a": "'*.a'"} {
-		if got := quote(word); got != want {
-			t.Errorf("quote(%q) = %s, want %s", word, got, want)
+	set := pflag.NewFlagSet("originate", pflag.ContinueOnError)
+	(&values{}).addFlags(set)
+	kube.AddFlags(genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag(), set)
+	args := []string{"--sni", "a.example", "-n", "shop", "--context", "prod", "--token", "s3cr3t", "--username", "s3cr3t", "--password", "s3cr3t"}
+	if err := set.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	got := commandOf("kubectl tlsgw originate", "svc/a", set).with()
+	if want := "kubectl tlsgw originate svc/a --context prod --namespace shop --sni a.example"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestHalfDone: what was made is offered to be taken away, and what was there
+// before is not.
+func TestHalfDone(t *testing.T) {
+	t.Parallel()
+	options, err := parse(t, "svc/nginx", "--sni", "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{o: options, spec: options.Spec}
+	created := kube.Applied{Name: "backendtlspolicy/a", Change: kube.Created}
+	got := r.halfDone(fail.Failed("no"), []kube.Applied{created})
+	if want := "kubectl tlsgw remove svc/nginx    # takes it away again"; fail.As(got).Fix != want || fail.As(got).Outcome != "applied before this: backendtlspolicy/a created" {
+		t.Errorf("got %#v", got)
+	}
+	got = r.halfDone(fail.Failed("no").WithFix("do so"), []kube.Applied{created})
+	if fail.As(got).Fix != "do so" || !strings.HasSuffix(fail.As(got).Outcome, "; to take it away: kubectl tlsgw remove svc/nginx") {
+		t.Errorf("got %#v", got)
+	}
+	got = r.halfDone(fail.Failed("no"), []kube.Applied{{Name: "configmap/a", Change: kube.Unchanged}, created})
+	if want := "kubectl tlsgw originate svc/nginx --sni example.com    # again"; fail.As(got).Fix != want {
+		t.Errorf("got %#v", got)
+	}
+}
+
+// TestEveryContactHasAFix, whatever came of it.
+func TestEveryContactHasAFix(t *testing.T) {
+	t.Parallel()
+	for _, outside := range []bool{false, true} {
+		r := &run{backend: &backend{outside: outside}}
+		for name, err := range map[string]error{
+			"timeout": context.DeadlineExceeded, "name": &net.DNSError{Name: "x", IsNotFound: true},
+			"refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET, "other": errors.New("something else"),
+		} {
+			if found := r.dialFinding(err); found.fix == "" {
+				t.Errorf("%s (outside %v): no fix", name, outside)
+			}
+		}
+		for _, failure := range []probe.Failure{probe.Timeout, probe.Reset, probe.Closed} {
+			if found := r.handshakeFinding(&probe.HandshakeError{Failure: failure, Err: io.EOF}); found.fix == "" {
+				t.Errorf("handshake %v (outside %v): no fix", failure, outside)
+			}
 		}
 	}
 }

@@ -38,7 +38,7 @@ const examples = `  # nginx presents a certificate for example.com; expose it on
   kubectl tlsgw originate host/httpbin.org --system-ca --expose httpbin.example
 
   # only show what would be applied, or what would change
-  kubectl tlsgw originate svc/nginx --sni example.com --dry-run client -o yaml
+  kubectl tlsgw originate svc/nginx --sni example.com --dry-run -o yaml
   kubectl tlsgw originate svc/nginx --sni example.com --diff`
 
 // NewCommand is the verb.
@@ -51,6 +51,10 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 		Example: examples,
 		Args:    oneTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := kube.WithoutDryRun(cmd.Flags(), args)
+			if err != nil {
+				return err
+			}
 			options, err := values.options(args[0], streams)
 			if err != nil {
 				return err
@@ -70,7 +74,11 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 	return cmd
 }
 
-func oneTarget(_ *cobra.Command, args []string) error {
+func oneTarget(cmd *cobra.Command, args []string) error {
+	args, err := kube.WithoutDryRun(cmd.Flags(), args)
+	if err != nil {
+		return err
+	}
 	switch len(args) {
 	case 1:
 		return nil
@@ -114,7 +122,7 @@ func (v *values) addFlags(set *pflag.FlagSet) {
 	set.StringVar(&v.name, "name", "", "base name of the objects (default: the target's)")
 	set.StringArrayVarP(&v.labels, "label", "l", nil, "label KEY=VALUE for every object; repeatable")
 	set.BoolVar(&v.sync, "sync", false, "only refresh the copied CA from where it came")
-	set.StringVar(&v.dryRun, "dry-run", "none", "none, client (write nothing) or server (the API server checks, and writes nothing)")
+	kube.AddDryRun(set, &v.dryRun, "write nothing")
 	set.StringVarP(&v.output, "output", "o", "", "print the objects: yaml, json or name")
 	set.BoolVar(&v.diff, "diff", false, "show what would change, and exit 1 if anything would")
 	set.BoolVar(&v.force, "force", false, "go on in spite of what the checks find, and take over what others manage")

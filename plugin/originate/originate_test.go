@@ -2,6 +2,8 @@ package originate
 
 import (
 	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -139,7 +141,15 @@ func TestConfigPolicy(t *testing.T) {
 	expect(t, got, 0, "BackendConfigPolicy (--curve needs it)", "copy      secret/nginx-ca")
 	expectMade(t, clients, "backendconfigpolicy/nginx-tls-policy", "secret/nginx-ca")
 
-	// The kinds never stand side by side.
+	// The kinds never stand side by side, and what would go is shown before.
+	const goes = "backendconfigpolicy.gateway.kgateway.dev/nginx-tls-policy deleted (replaced by BackendTLSPolicy; client dry run)"
+	dry := verb.originate(t, "svc/nginx", "--sni", "example.com", "--ca-from", "configmap/ca", "--dry-run")
+	expect(t, dry, 0, goes)
+	dry = verb.originate(t, "svc/nginx", "--sni", "example.com", "--ca-from", "configmap/ca", "--dry-run", "-o", "name")
+	expect(t, dry, 0, goes)
+	if dry.stdout != "backendtlspolicy.gateway.networking.k8s.io/nginx-tls-policy\n" {
+		t.Errorf("stdout is %q", dry.stdout)
+	}
 	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com", "--ca-from", "configmap/ca", noWait), 0,
 		"nginx-tls-policy created", "deleted (replaced by BackendTLSPolicy)")
 	expectMade(t, clients, "backendtlspolicy/nginx-tls-policy", "secret/nginx-ca")
@@ -185,19 +195,19 @@ func TestHost(t *testing.T) {
 	public := &bundle.Bundle{}
 	public.Certificates = append(public.Certificates, ca.Certificate())
 	verb := invocation{clients: clients, system: public.Pool()}
-	target := "host/api.localhost:" + itoa(port)
+	target, name := "host/api.localhost:"+itoa(port), "api-localhost-"+itoa(port)
 	got := verb.originate(t, target, "--expose", "api.example", "--gateway", clients.Namespace+"/http", noWait)
-	expect(t, got, 0, "trust     the system bundle", "kubectl tlsgw verify backend/api-localhost")
-	expectMade(t, clients, "backend/api-localhost", "backendtlspolicy/api-localhost", "httproute/api-localhost")
+	expect(t, got, 0, "trust     the system bundle", "kubectl tlsgw verify backend/"+name)
+	expectMade(t, clients, "backend/"+name, "backendtlspolicy/"+name, "httproute/"+name)
 
 	// As verify's hints name it: the same objects, still of the host.
-	expect(t, verb.originate(t, "backend/api-localhost", "--system-ca", "--min-tls", "1.2", noWait), 0, "api-localhost configured")
-	expectMade(t, clients, "backend/api-localhost", "backendtlspolicy/api-localhost", "httproute/api-localhost")
+	expect(t, verb.originate(t, "backend/"+name, "--system-ca", "--min-tls", "1.2", noWait), 0, name+" configured")
+	expectMade(t, clients, "backend/"+name, "backendtlspolicy/"+name, "httproute/"+name)
 	policy := &gatewayv1.BackendTLSPolicy{}
-	if err := clients.Client.Get(t.Context(), keyOf(clients, "api-localhost"), policy); err != nil {
+	if err := clients.Client.Get(t.Context(), keyOf(clients, name), policy); err != nil {
 		t.Fatal(err)
 	}
-	if policy.Labels[contract.LabelOriginate] != "host.api.localhost" {
+	if policy.Labels[contract.LabelOriginate] != "host.api.localhost_"+itoa(port) {
 		t.Errorf("labels are %v", policy.Labels)
 	}
 }
@@ -230,6 +240,29 @@ func TestTrustPresented(t *testing.T) {
 	yes := invocation{clients: clients, input: "y\n"}.originate(t, "svc/nginx", args...)
 	expect(t, yes, 0, "presented 1  CN=Test CA", "agreed to", "copy      configmap/nginx-ca")
 	expect(t, invocation{clients: clients}.originate(t, "svc/nginx", append(args, "--yes")...), 0, "(--yes, verifies", "unchanged")
+}
+
+// TestInterruptedQuestion: whoever is asked can press Ctrl-C.
+func TestInterruptedQuestion(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	good(t, clients)
+	verb := invocation{clients: clients, silent: true, interruptAt: "[y/N]"}
+	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com", "--ca-from", "backend", noWait), 1, "error: interrupted\n", "nothing was changed")
+}
+
+// TestInterruptedHandshake: that nothing came of it says nothing about the
+// backend.
+func TestInterruptedHandshake(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	asked := make(chan struct{}, 1)
+	kubetest.Service(t, clients, "nginx", 8443, serve(t, func(conn net.Conn) {
+		asked <- struct{}{}
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	got := invocation{clients: clients, interruptOn: asked}.originate(t, "svc/nginx", "--sni", "example.com", noWait)
+	expect(t, got, 1, "error: interrupted\n", "nothing was changed")
 }
 
 // TestCopyLeavesOthersAlone: the name that a copied CA gets first may be taken.
@@ -370,6 +403,16 @@ func TestCommand(t *testing.T) {
 	text, err := run("svc/nginx", "--sni", "example.com", "--kubeconfig", kubeconfig, "-n", clients.Namespace, noWait)
 	if err != nil || !strings.Contains(text, "created") || !strings.Contains(text, "-n "+clients.Namespace) && !strings.Contains(text, "--namespace "+clients.Namespace) {
 		t.Errorf("got %v\n%s", err, text)
+	}
+	for _, args := range [][]string{{"--dry-run"}, {"--dry-run", "client"}, {"--dry-run=client"}} {
+		text, err = run(append(args, "svc/nginx", "--sni", "example.com", "--kubeconfig", kubeconfig, "-n", clients.Namespace)...)
+		if err != nil || !strings.Contains(text, "(client dry run)") {
+			t.Errorf("%v: got %v\n%s", args, err, text)
+		}
+	}
+	_, err = run("svc/nginx", "svc/other", "--dry-run")
+	if fail.Code(err) != fail.CodeUsage {
+		t.Errorf("two targets: got %v", err)
 	}
 	_, err = run("svc/nginx", "--sni", "example.com", "--kubeconfig", kubeconfig, "--context", "nope")
 	if fail.Code(err) != fail.CodeUsage || !strings.Contains(err.Error(), `no context "nope"`) {

@@ -1,23 +1,22 @@
 package originate
 
 import (
-	"bufio"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/bundle"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 )
 
 // trustPresented trusts the issuer that the backend presents, after asking.
-func (r *run) trustPresented() (*trust, error) {
+func (r *run) trustPresented(ctx context.Context) (*trust, error) {
 	chain := r.presentedChain()
 	if len(chain) == 0 {
 		if problem := r.contactFinding(); problem != nil {
@@ -40,7 +39,8 @@ func (r *run) trustPresented() (*trust, error) {
 	for _, line := range describeChain(chain) {
 		r.say("  %s", line)
 	}
-	agreed, err := r.ask(fmt.Sprintf("Trust %d, %s? [y/N] ", slices.Index(chain, anchor), nameOf(anchor)))
+	agreed, err := terminal.Ask(ctx, r.o.Streams.In, r.o.Streams.ErrOut,
+		fmt.Sprintf("Trust %d, %s? [y/N] ", slices.Index(chain, anchor), nameOf(anchor)))
 	if err != nil {
 		return nil, err
 	}
@@ -60,16 +60,6 @@ func (r *run) anchor(chain []*x509.Certificate) *trust {
 		return top
 	}
 	return &trust{source: source, bundle: &bundle.Bundle{Certificates: chain[:1]}}
-}
-
-func (r *run) ask(question string) (bool, error) {
-	_, _ = io.WriteString(r.o.Streams.ErrOut, question)
-	answer, err := bufio.NewReader(r.o.Streams.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, fmt.Errorf("read the answer: %w", err)
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes", nil
 }
 
 // describeChain is two lines for each presented certificate.

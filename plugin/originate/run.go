@@ -24,8 +24,8 @@ type run struct {
 	backend *backend
 	contact contact
 	trust   *trust
-	// replaced are policies of the other kind that originate made for the
-	// target before: they go once the new one is there.
+	// replaced are policies that originate made for the target before: they go
+	// once the new one is there.
 	replaced []client.Object
 	findings []finding
 	// decided says what was decided for the person.
@@ -48,7 +48,7 @@ func (o *Options) Run(ctx context.Context) error {
 		return notChanged(err)
 	}
 	var checked []kube.Applied
-	if o.DryRun != dryRunClient {
+	if o.DryRun != kube.DryRunClient {
 		if checked, err = r.clients.Apply(ctx, objects, kube.ApplyOptions{DryRun: true, Force: o.Force}); err != nil {
 			return notChanged(err)
 		}
@@ -56,7 +56,7 @@ func (o *Options) Run(ctx context.Context) error {
 	switch {
 	case o.Diff:
 		return r.diff(ctx, objects)
-	case o.DryRun != dryRunNone:
+	case o.DryRun != kube.DryRunNone:
 		return r.printDryRun(objects, checked)
 	}
 	return r.apply(ctx, objects)

@@ -59,7 +59,7 @@ func (r *run) chooseTrust(ctx context.Context) (*trust, error) {
 		}
 		return &trust{system: pool, why: "as given"}, nil
 	case r.o.Source != nil && r.o.Source.Kind == FromBackend:
-		return r.trustPresented()
+		return r.trustPresented(ctx)
 	case r.o.Source != nil:
 		return r.trustSource(ctx, r.o.Source)
 	case r.spec.ClientCertificate != "":
@@ -143,7 +143,11 @@ func (r *run) copyName() string {
 // offerOtherTrust looks for what would verify the backend in place of what
 // was named and is not there.
 func (r *run) offerOtherTrust(ctx context.Context, problem *finding) {
-	if len(problem.offer) > 0 || r.contact.presented == nil {
+	if len(problem.offer) > 0 {
+		return
+	}
+	if r.contact.presented == nil {
+		problem.fix = fmt.Sprintf("kubectl get configmaps,secrets -n %s    # then name one that holds the CA with --ca-from", r.spec.Namespace)
 		return
 	}
 	problem.offer, problem.why = []string{"ca-from", string(FromBackend)}, "shows the chain the backend presents, and asks"

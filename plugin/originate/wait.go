@@ -1,8 +1,10 @@
 package originate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -119,7 +121,7 @@ func (r *run) awaitAccepted(ctx context.Context, generation int64) (string, erro
 	var controller, refused string
 	condition := func(object client.Object) (bool, string) {
 		seen := "no controller has said anything about it"
-		for _, ancestor := range ancestorsOf(object) {
+		for _, ancestor := range ownFirst(ancestorsOf(object)) {
 			accepted := meta.FindStatusCondition(ancestor.Conditions, string(gatewayv1.PolicyConditionAccepted))
 			if accepted == nil || accepted.ObservedGeneration < generation {
 				continue
@@ -167,6 +169,21 @@ func ancestorsOf(object client.Object) []gatewayv1.PolicyAncestorStatus {
 	default:
 		return nil
 	}
+}
+
+// ownFirst are the entries of our own controller, where it has made any, before
+// those of others.
+func ownFirst(ancestors []gatewayv1.PolicyAncestorStatus) []gatewayv1.PolicyAncestorStatus {
+	return slices.SortedStableFunc(slices.Values(ancestors), func(a, b gatewayv1.PolicyAncestorStatus) int {
+		return cmp.Compare(foreign(a), foreign(b))
+	})
+}
+
+func foreign(ancestor gatewayv1.PolicyAncestorStatus) int {
+	if ancestor.ControllerName == contract.ControllerName {
+		return 0
+	}
+	return 1
 }
 
 // ownController is what our own controller is called in a sentence.

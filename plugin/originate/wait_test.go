@@ -40,6 +40,28 @@ func TestInterruptedWait(t *testing.T) {
 	expect(t, got, 1, waiting, "interrupted before it was seen to be live", "everything was applied and stays")
 }
 
+// TestOwnControllerIsBelieved: of several controllers, what is known of our own
+// is what the wait for Envoy goes by.
+func TestOwnControllerIsBelieved(t *testing.T) {
+	t.Parallel()
+	clients := cluster.Clients(t)
+	good(t, clients)
+	verb := invocation{clients: clients}
+	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com", noWait), 0)
+	setAccepted(t, clients, metav1.ConditionTrue, "Accepted")
+	policy := &gatewayv1.BackendTLSPolicy{}
+	if err := clients.Client.Get(t.Context(), keyOf(clients, "nginx-tls-policy"), policy); err != nil {
+		t.Fatal(err)
+	}
+	other := *policy.Status.Ancestors[0].DeepCopy()
+	other.ControllerName = "other.example/controller"
+	policy.Status.Ancestors = append([]gatewayv1.PolicyAncestorStatus{other}, policy.Status.Ancestors...)
+	if err := clients.Client.Status().Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, verb.originate(t, "svc/nginx", "--sni", "example.com"), 0, "Accepted by tlsgw in ")
+}
+
 func setAccepted(t *testing.T, clients *kube.Clients, status metav1.ConditionStatus, reason string) {
 	t.Helper()
 	policy := &gatewayv1.BackendTLSPolicy{}

@@ -186,6 +186,9 @@ func zoo() map[string]broken {
 				kubetest.Create(t, c, configMap("ca", string(authority(t, "Test CA").CertPEM())))
 			},
 			want: []string{"svc/nginx refuses connections"}},
+		"14 nothing listens, and no CA": {code: 1, args: []string{"--sni", "example.com", "--ca-from", "configmap/later"},
+			setUp: func(t *testing.T, c *kube.Clients) { t.Helper(); kubetest.Service(t, c, "nginx", 8443, closedPort(t)) },
+			want:  []string{"configmap/later does not exist", "fix: kubectl get configmaps,secrets -n ", "name one that holds the CA with --ca-from"}},
 		"a UDP port": {code: 1, args: []string{"--sni", "example.com"},
 			setUp: func(t *testing.T, c *kube.Clients) {
 				t.Helper()

@@ -44,7 +44,7 @@ func (e *Evidence) configHint(code Code) string {
 	case CARefNotFound, CAKeyMissing, CAMalformed, CAExpired, CANotYetValid:
 		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
 	case CADrift:
-		return e.originate("--sync")
+		return e.originateAs("", "--sync")
 	case RouteMissing:
 		return e.originate("--expose " + e.hostOr("HOSTNAME"))
 	case RouteNotAccepted:
