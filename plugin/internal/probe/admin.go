@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // maxAdminAnswer bounds an answer of the admin interface: a config dump of
@@ -34,38 +33,6 @@ func NewAdmin(name, baseURL string, client *http.Client) (*Admin, error) {
 
 // Close gives the kept connection back.
 func (a *Admin) Close() { a.client.CloseIdleConnections() }
-
-// ServerInfo is what Envoy says about itself.
-type ServerInfo struct {
-	// Version is the release, as "1.40.0".
-	Version string
-	// State is LIVE, DRAINING, PRE_INITIALIZING or INITIALIZING.
-	State  string
-	NodeID string
-}
-
-// ServerInfo reads /server_info.
-func (a *Admin) ServerInfo(ctx context.Context) (ServerInfo, error) {
-	var answer struct {
-		Version string `json:"version"`
-		State   string `json:"state"`
-		Node    struct {
-			ID string `json:"id"`
-		} `json:"node"`
-	}
-	if err := a.getJSON(ctx, "/server_info", nil, &answer); err != nil {
-		return ServerInfo{}, err
-	}
-	return ServerInfo{Version: releaseOf(answer.Version), State: answer.State, NodeID: answer.Node.ID}, nil
-}
-
-// releaseOf takes "1.40.0" out of "COMMIT/1.40.0/Clean/RELEASE/BoringSSL".
-func releaseOf(version string) string {
-	if parts := strings.Split(version, "/"); len(parts) > 1 {
-		return parts[1]
-	}
-	return version
-}
 
 // errNotFound: the admin interface has nothing under that path.
 var errNotFound = errors.New("not found")

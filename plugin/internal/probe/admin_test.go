@@ -75,6 +75,7 @@ func TestClusters(t *testing.T) {
 		"accepts-anything": {SNI: "c.test"},
 		"skips":            {SNI: "d.test"},
 		"matches":          {SNI: "e.test", Trust: "system"},
+		"pinned":           {SNI: "f.test", Trust: "pins", Pinned: true},
 		"plain":            nil,
 		"raw":              nil,
 		"static":           nil,
@@ -99,7 +100,7 @@ func checkFirst(t *testing.T, got map[string]Cluster) {
 	if got["plain"].Rejected != "bad cluster" || got["plain"].StatName != "plain" {
 		t.Errorf("got %+v", got["plain"])
 	}
-	if !first.TLS.VerifiesName() || got["inline"].TLS.VerifiesName() || got["skips"].TLS.Verifies() || got["plain"].TLS.Verifies() {
+	if !first.TLS.VerifiesName() || got["inline"].TLS.VerifiesName() || !got["pinned"].TLS.VerifiesName() || got["skips"].TLS.Verifies() || got["plain"].TLS.Verifies() {
 		t.Error("what is verified is wrong")
 	}
 }
@@ -136,14 +137,19 @@ func TestEndpoints(t *testing.T) {
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	a := admin(t, map[string]string{
-		"dynamic_active_secrets":  `{"configs":[{"name":"good","secret":{"name":"good","validation_context":{"trusted_ca":{"inline_bytes":"eA=="}}}},{"name":"empty","secret":{"name":"empty","validation_context":{}}}]}`,
+		"dynamic_active_secrets": `{"configs":[{"name":"good","secret":{"name":"good","validation_context":{"trusted_ca":{"inline_bytes":"eA=="}}}},
+			{"name":"empty","secret":{"name":"empty","validation_context":{}}},
+			{"name":"named","secret":{"name":"named","validation_context":{"trusted_ca":{"inline_bytes":"eA=="},
+				"match_typed_subject_alt_names":[{"san_type":"DNS","matcher":{"exact":"a.test"}}]}}}]}`,
 		"dynamic_warming_secrets": `{"configs":[{"name":"waits","secret":{"name":"waits"}},{"name":"good","error_state":{"details":"later"}}]}`,
 	})
 	for name, want := range map[string]Secret{
 		"good": {Found: true, Trusts: true}, "empty": {Found: true}, "waits": {Found: true, Warming: true}, "none": {},
+		"named": {Found: true, Trusts: true, SANs: []string{"DNS:a.test"}},
 	} {
-		if got, err := a.Secret(t.Context(), name); err != nil || got != want {
-			t.Errorf("%s: %+v, %v", name, got, err)
+		got, err := a.Secret(t.Context(), name)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
 }
@@ -174,15 +180,6 @@ func TestStatsArithmetic(t *testing.T) {
 	}
 	if diff := cmp.Diff(Stats{"a": 2}, sum.Since(Stats{"a": 1, "b": 5})); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestServerInfo(t *testing.T) {
-	t.Parallel()
-	a := admin(t, map[string]string{"/server_info": `{"version":"abc/1.40.0/Clean/RELEASE/BoringSSL","state":"LIVE","node":{"id":"ns/http"}}`})
-	got, err := a.ServerInfo(t.Context())
-	if want := (ServerInfo{Version: "1.40.0", State: "LIVE", NodeID: "ns/http"}); err != nil || got != want {
-		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

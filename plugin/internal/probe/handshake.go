@@ -44,8 +44,6 @@ type Presented struct {
 	ALPN                 string
 	// AsksClientCertificate: the server sent a certificate request.
 	AsksClientCertificate bool
-	// Stapled: an OCSP answer came with the certificate.
-	Stapled bool
 }
 
 // HandshakeError is a handshake that failed.
@@ -131,7 +129,6 @@ func (w *witness) config(hello Hello) *tls.Config {
 			w.state.Chain = state.PeerCertificates
 			w.state.Version, w.state.CipherSuite = state.Version, state.CipherSuite
 			w.state.ALPN = state.NegotiatedProtocol
-			w.state.Stapled = len(state.OCSPResponse) > 0
 			return nil
 		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {

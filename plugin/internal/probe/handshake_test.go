@@ -33,7 +33,14 @@ func backend(t *testing.T, handle func(context.Context, *net.TCPConn)) Dialer {
 			go handle(ctx, conn.(*net.TCPConn))
 		}
 	}()
-	return TCP(listener.Addr().String())
+	return dialTo(listener.Addr().String())
+}
+
+func dialTo(address string) Dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
 }
 
 func server(t *testing.T, change func(*tls.Config)) Dialer {
@@ -181,10 +188,10 @@ func TestClassifyDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	_, refused := TCP(listener.Addr().String())(t.Context())
+	_, refused := dialTo(listener.Addr().String())(t.Context())
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	_, late := TCP(listener.Addr().String())(ctx)
+	_, late := dialTo(listener.Addr().String())(ctx)
 	for _, test := range []struct {
 		err  error
 		want Failure

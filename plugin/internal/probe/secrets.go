@@ -17,6 +17,8 @@ type Secret struct {
 	Warming bool
 	// Trusts: it holds trusted CA certificates.
 	Trusts bool
+	// SANs as in TLSContext: a secret can bring names along.
+	SANs []string
 	// Rejected is Envoy's reason for not taking the last update.
 	Rejected string
 }
@@ -63,10 +65,10 @@ func parseSecret(raw json.RawMessage, name string) (Secret, error) {
 	if dumped.Name != name && dumped.Secret.Name != name {
 		return Secret{}, nil
 	}
-	validation := dumped.Secret.Validation
-	return Secret{
-		Found:    true,
-		Trusts:   validation != nil && validation.trust() != "" && validation.Trust != "ACCEPT_UNTRUSTED",
-		Rejected: dumped.ErrorState.Details,
-	}, nil
+	secret := Secret{Found: true, Rejected: dumped.ErrorState.Details}
+	if validation := dumped.Secret.Validation; validation != nil {
+		secret.Trusts = validation.trust() != "" && validation.Trust != "ACCEPT_UNTRUSTED"
+		secret.SANs = validation.sans()
+	}
+	return secret, nil
 }

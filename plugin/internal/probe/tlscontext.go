@@ -17,9 +17,13 @@ type TLSContext struct {
 	SANs []string
 	// AutoSANs: the certificate must be for the SNI sent.
 	AutoSANs bool
-	// Trust says what a chain must end in: "file PATH", "inline" or
-	// "secret NAME"; empty when the chain is not verified.
+	// Trust says what a chain must end in: "file PATH", "inline", "system" or
+	// "secret NAME"; "pins" where there is nothing but Pinned. Empty when the
+	// chain is not verified.
 	Trust string
+	// Pinned: the certificate is verified by its hash or its key, or by a
+	// validator of its own, which knows whom it must be for.
+	Pinned bool
 	// ClientCertificate: one is configured.
 	ClientCertificate bool
 	// MinVersion and MaxVersion are "1.0" to "1.3"; empty is Envoy's default.
@@ -33,7 +37,7 @@ func (c *TLSContext) Verifies() bool { return c != nil && c.Trust != "" }
 
 // VerifiesName says whether the certificate must be for some name.
 func (c *TLSContext) VerifiesName() bool {
-	return c.Verifies() && (len(c.SANs) > 0 || c.AutoSANs)
+	return c.Verifies() && (len(c.SANs) > 0 || c.AutoSANs || c.Pinned)
 }
 
 type transportSocket struct {
@@ -100,6 +104,9 @@ type validationContext struct {
 		Matcher map[string]any `json:"matcher"`
 	} `json:"match_typed_subject_alt_names"`
 	OldSANs []map[string]any `json:"match_subject_alt_names"`
+	Hashes  []string         `json:"verify_certificate_hash"`
+	Keys    []string         `json:"verify_certificate_spki"`
+	Custom  *json.RawMessage `json:"custom_validator_config"`
 	Trust   string           `json:"trust_chain_verification"`
 }
 
@@ -118,7 +125,7 @@ func (u *upstreamTLS) context() *TLSContext {
 	accepts := false
 	if validation != nil {
 		c.Trust = validation.trust()
-		c.SANs = validation.sans()
+		c.SANs, c.Pinned = validation.sans(), validation.pinned()
 		accepts = validation.Trust == "ACCEPT_UNTRUSTED"
 	}
 	if sds != nil {
@@ -134,12 +141,18 @@ func (v *validationContext) trust() string {
 	switch {
 	case v.SystemRoots != nil:
 		return "system"
+	case v.TrustedCA == nil && v.pinned():
+		return "pins"
 	case v.TrustedCA == nil:
 		return ""
 	case v.TrustedCA.Filename != "":
 		return "file " + v.TrustedCA.Filename
 	}
 	return "inline"
+}
+
+func (v *validationContext) pinned() bool {
+	return len(v.Hashes) > 0 || len(v.Keys) > 0 || v.Custom != nil
 }
 
 func (v *validationContext) sans() []string {

@@ -5,6 +5,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 // APIVersion and Kind of the machine-readable report.
@@ -26,8 +28,11 @@ type Report struct {
 	Kind       string   `json:"kind"`
 	Results    []Result `json:"results"`
 	Summary    Summary  `json:"summary"`
-	// Error is why there are no results; empty otherwise.
-	Error string `json:"error,omitempty"`
+	// Error is why there are no results, Details further facts about it, and Hint
+	// one step that likely helps; empty otherwise.
+	Error   string   `json:"error,omitempty"`
+	Details []string `json:"details,omitempty"`
+	Hint    string   `json:"hint,omitempty"`
 }
 
 // Summary counts results.
@@ -132,6 +137,9 @@ func New(results []Result) *Report {
 func Failure(err error) *Report {
 	r := New(nil)
 	r.Error = err.Error()
+	if failure, ok := errors.AsType[*fail.Error](err); ok {
+		r.Details, r.Hint = failure.Details, failure.Fix
+	}
 	return r
 }
 

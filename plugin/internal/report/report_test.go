@@ -3,8 +3,8 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -72,7 +73,8 @@ func TestGoldens(t *testing.T) {
 		"report.json": func(r *Report, b *bytes.Buffer) error { return r.JSON(b) },
 		"report.yaml": func(r *Report, b *bytes.Buffer) error { return r.YAML(b) },
 		"failure.json": func(_ *Report, b *bytes.Buffer) error {
-			return Failure(errors.New("cluster https://x does not answer")).JSON(b)
+			failure := fail.Unreachable("cluster https://x does not answer").WithDetail("it did an hour ago").WithFix("kubectl config get-contexts")
+			return Failure(fmt.Errorf("verify: %w", failure)).JSON(b)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
