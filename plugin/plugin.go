@@ -23,15 +23,14 @@ import (
 
 // Run executes the command line args and returns the exit code of the process.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	root := NewCommand(streams) //nolint:contextcheck // verbs get the context from ExecuteContext
-	root.SetArgs(args)
+	root := NewCommand(streams, args) //nolint:contextcheck // verbs get the context from ExecuteContext
 	err := root.ExecuteContext(ctx)
 	printError(streams.ErrOut, err)
 	return fail.Code(err)
 }
 
-// NewCommand is the root of the command tree.
-func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
+// NewCommand is the root of the command tree, for the command line args.
+func NewCommand(streams genericiooptions.IOStreams, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-tlsgw",
 		Short: "TLS origination from a Gateway to its backends: scaffold it, prove it, try it",
@@ -55,13 +54,14 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
+	root.SetArgs(args)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", fail.Width)))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fail.Usage("%w", err).WithFix("%s --help", cmd.CommandPath())
 	})
 
 	flags := genericclioptions.NewConfigFlags(true)
-	root.AddCommand(verbs(flags, streams)...)
+	root.AddCommand(verbs(flags, streams, args)...)
 	for _, cmd := range root.Commands() {
 		if cmd.Args != nil {
 			cmd.Args = asUsage(cmd.Args)

@@ -15,12 +15,13 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/verify"
 )
 
-// verbs are the commands under the root, in the order of the help text.
-func verbs(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) []*cobra.Command {
+// verbs are the commands under the root, in the order of the help text. args are
+// the command line.
+func verbs(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams, args []string) []*cobra.Command {
 	info, _ := debug.ReadBuildInfo()
 	return []*cobra.Command{
 		originate.NewCommand(flags, streams),
-		verify.NewCommand(flags, streams),
+		verify.NewCommand(flags, streams, args),
 		remove.NewCommand(flags, streams),
 		devup.NewCommand(flags, streams),
 		devup.NewDownCommand(flags, streams),

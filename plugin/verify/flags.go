@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -48,6 +49,17 @@ func (f *flags) register(cmd *cobra.Command) {
 	fs.DurationVar(&f.timeout, "timeout", f.timeout, "time limit for each backend")
 	fs.BoolVar(&f.allowInsecure, "allow-insecure", f.allowInsecure, "accept a connection that verifies nothing, with a warning")
 	fs.StringVar(&f.gateway, "gateway", f.gateway, "NAMESPACE/NAME of the gateway to go through, where there are several")
+}
+
+// outputOf is the output that args ask for. Where a flag is wrong, those after it
+// have not been read.
+func outputOf(args []string) string {
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.ParseErrorsAllowlist.UnknownFlags = true
+	set.Usage = func() {}
+	output := set.StringP("output", "o", outputTable, "")
+	_ = set.Parse(args) // of the others nothing is asked
+	return *output
 }
 
 // options checks the flags; every error is one of usage.

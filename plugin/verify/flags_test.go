@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,7 +104,7 @@ func TestExitCodes(t *testing.T) {
 func TestUsageErrorIsStillJSON(t *testing.T) {
 	t.Parallel()
 	streams, _, out, _ := genericiooptions.NewTestIOStreams()
-	cmd := NewCommand(genericclioptions.NewConfigFlags(false), streams)
+	cmd := NewCommand(genericclioptions.NewConfigFlags(false), streams, nil)
 	cmd.SetArgs([]string{"-o", "json", "--requests", "0"})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	if err := cmd.ExecuteContext(t.Context()); fail.Code(err) != fail.CodeUsage {
@@ -111,6 +112,25 @@ func TestUsageErrorIsStillJSON(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"error": "--requests 0 is not between`) {
 		t.Errorf("stdout %q", out)
+	}
+}
+
+// TestUnknownFlagIsStillJSON: wherever it stands among the others.
+func TestUnknownFlagIsStillJSON(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"-o json --nope", "--nope -o json", "svc/a --nope x -n b --output=json", "--requests x -A -ojson"} {
+		streams, _, out, _ := genericiooptions.NewTestIOStreams()
+		args := strings.Fields(line)
+		cmd := NewCommand(genericclioptions.NewConfigFlags(false), streams, args)
+		cmd.SetArgs(args)
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		if err := cmd.ExecuteContext(t.Context()); fail.Code(err) != fail.CodeUsage {
+			t.Errorf("%s: exit code %d: %v", line, fail.Code(err), err)
+		}
+		var r report.Report
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Error == "" || !strings.HasSuffix(r.Hint, "verify --help") {
+			t.Errorf("%s: %v, stdout %q", line, err, out)
+		}
 	}
 }
 
@@ -125,7 +145,7 @@ func TestUnreachableClusterIsStillJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags.APIServer, flags.KubeConfig = &server, &kubeconfig
-	cmd := NewCommand(flags, streams)
+	cmd := NewCommand(flags, streams, nil)
 	cmd.SetArgs([]string{"-o", "json"})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	err := cmd.ExecuteContext(t.Context())

@@ -43,8 +43,8 @@ const examples = `  kubectl tlsgw verify
   kubectl tlsgw verify backend/httpbin-org --path /get --expect-status 200
   kubectl tlsgw verify -A -o json`
 
-// NewCommand is the verb.
-func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) *cobra.Command {
+// NewCommand is the verb. args are those of the whole command line.
+func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams, args []string) *cobra.Command {
 	f := newFlags()
 	cmd := &cobra.Command{
 		Use:     "verify [TARGET...]",
@@ -62,6 +62,10 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 	cmd.Flags().SortFlags = false
 	f.register(cmd)
 	kube.AddFlags(flags, cmd.Flags())
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		usage := fail.Usage("%w", err).WithFix("%s --help", cmd.CommandPath())
+		return (&Options{Streams: streams, Output: outputOf(args)}).failed(usage)
+	})
 	return cmd
 }
 
