@@ -3,9 +3,8 @@ package originate
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
@@ -81,74 +80,43 @@ func (l *liveGateway) clusters(ctx context.Context, admin *probe.Admin) ([]probe
 }
 
 // differs says in what a live cluster is not as applied; empty if in nothing
-// that can be told. Only of our own controller it is known how it writes all
-// settings.
+// that can be told.
 func (l *liveGateway) differs(live *probe.TLSContext) string {
-	spec := &l.run.spec
-	switch {
-	case live == nil:
+	if live == nil {
 		return "Envoy has it in plaintext"
-	case !strings.EqualFold(live.SNI, spec.SNI):
-		return fmt.Sprintf("Envoy has it with the server name %q", live.SNI)
-	case l.controller != ownController:
-		return ""
-	case !trusts(live.Trust, spec):
-		return fmt.Sprintf("Envoy has it with the trust %q", live.Trust)
-	case spec.Trust.Insecure:
-	case !slices.Equal(sorted(live.SANs), expectedSANs(spec)):
-		return fmt.Sprintf("Envoy has it for the names %v", live.SANs)
 	}
-	if spec.MinTLS != "" && live.MinVersion != spec.MinTLS || spec.MaxTLS != "" && live.MaxVersion != spec.MaxTLS ||
-		spec.MinTLS == "" && live.MinVersion > defaultMinTLS || spec.MaxTLS == "" && live.MaxVersion < defaultMaxTLS {
-		return fmt.Sprintf("Envoy has it with TLS %s to %s", live.MinVersion, live.MaxVersion)
+	if d := settings(&l.run.spec).Differs(live, l.controller == ownController); d != nil {
+		return "Envoy has it with " + d.Presented
 	}
 	return ""
 }
 
-// What our controller takes where a policy names no version.
-const (
-	defaultMinTLS = "1.2"
-	defaultMaxTLS = "1.3"
-)
-
-// trusts says whether a live cluster trusts what the policy refers to.
-func trusts(live string, spec *scaffold.Spec) bool {
-	name := spec.Trust.ConfigMap + spec.Trust.Secret // at most one of them
-	if len(spec.Trust.Bundle) > 0 {
-		name = spec.BundleName()
+// settings are what the policy of a Spec makes of TLS.
+func settings(spec *scaffold.Spec) *diagnose.Settings {
+	s := &diagnose.Settings{
+		SNI: spec.SNI, Insecure: spec.Trust.Insecure, MinTLS: spec.MinTLS, MaxTLS: spec.MaxTLS,
 	}
 	switch {
-	case spec.Trust.Insecure:
-		return live == ""
-	case name == "":
-		return strings.HasPrefix(live, "file ") || live == "system"
+	case len(spec.Trust.Bundle) > 0 && spec.Policy == scaffold.BackendConfigPolicy:
+		s.Refs = []string{"secret/" + spec.BundleName()}
+	case len(spec.Trust.Bundle) > 0:
+		s.Refs = []string{"configmap/" + spec.BundleName()}
+	case spec.Trust.ConfigMap != "":
+		s.Refs = []string{"configmap/" + spec.Trust.ConfigMap}
+	case spec.Trust.Secret != "":
+		s.Refs = []string{"secret/" + spec.Trust.Secret}
 	}
-	return strings.HasSuffix(live, "/"+name)
-}
-
-func expectedSANs(spec *scaffold.Spec) []string {
-	if len(spec.SANs) == 0 {
-		return sorted([]string{"DNS:" + spec.SNI})
-	}
-	var sans []string
 	for _, san := range spec.SANs {
+		kind := diagnose.DNS
 		if scaffold.IsURI(san) {
-			sans = append(sans, "URI:"+san)
-		} else {
-			sans = append(sans, "DNS:"+san)
+			kind = diagnose.URI
 		}
+		s.Names = append(s.Names, string(kind)+":"+san)
 	}
-	return sorted(sans)
-}
-
-// sorted names, each once; in what case they are written is no difference.
-func sorted(names []string) []string {
-	var all []string
-	for _, name := range names {
-		all = append(all, strings.ToLower(name))
+	if len(spec.SANs) == 0 && spec.SNI != "" {
+		s.Names = []string{string(diagnose.DNS) + ":" + spec.SNI}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return s
 }
 
 // connections counts the connections that Envoy has opened, by the name of

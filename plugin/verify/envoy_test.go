@@ -40,7 +40,7 @@ type runningEnvoy struct {
 // scenario, until the test ends.
 func startEnvoy(t *testing.T, scenarios []*scenario) runningEnvoy {
 	t.Helper()
-	var hosts, clusters []object
+	var hosts, clusters, secrets []object
 	for _, s := range scenarios {
 		if s.noCluster {
 			continue
@@ -48,12 +48,14 @@ func startEnvoy(t *testing.T, scenarios []*scenario) runningEnvoy {
 		hosts = append(hosts, object{"name": s.name, "domains": []string{s.host()},
 			"routes": []object{{"match": object{"prefix": "/"}, "route": object{"cluster": s.clusterName()}}}})
 		clusters = append(clusters, s.cluster())
+		secrets = append(secrets, s.secret())
 	}
 	bootstrap := object{
 		"admin": object{"address": socket(0)},
 		"static_resources": object{
 			"listeners": []object{{"name": "http", "address": socket(0), "filter_chains": []object{{"filters": []object{connectionManager(hosts)}}}}},
 			"clusters":  clusters,
+			"secrets":   secrets,
 		},
 	}
 	return launch(t, bootstrap, len(clusters))

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
@@ -20,7 +22,7 @@ import (
 const settleTime = 2 * time.Second
 
 // gather collects the evidence about one subject. An error means that the API
-// server could not be asked; everything else is evidence.
+// server could not be asked; what is known until then is returned with it.
 func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Evidence, error) {
 	e := &diagnose.Evidence{
 		Now: w.now, ContextNamespace: o.Clients.ContextNamespace, Connection: flagsOf(o.Clients),
@@ -31,33 +33,95 @@ func (o *Options) gather(ctx context.Context, w *world, s subject) (*diagnose.Ev
 	if o.GatewayName != "" {
 		e.Through = o.GatewayNamespace + "/" + o.GatewayName
 	}
+	for _, err := range w.unreadPolicies {
+		e.Notes = append(e.Notes, fmt.Sprintf("there may be a policy that overrides this one: %v", err))
+	}
 	if s.policy == nil {
-		return e, nil
+		return e, s.unread
 	}
-	e.Policy, e.Identity = s.policy.evidence(s.winner), s.policy.identity
-	trust, err := w.trust(ctx, s.policy)
-	if err != nil {
-		return nil, err
+	if err := w.judge(ctx, &s, e); err != nil {
+		return e, err
 	}
-	e.Trust = trust
 	y, err := o.way(ctx, w, s)
 	if err != nil {
-		return nil, err
+		return e, err
 	}
 	if y != nil {
-		e.Route, e.Gateway = y.evidence()
-	} else if e.OtherRoute, err = w.otherRoute(ctx, s); err != nil {
-		return nil, err
+		e.Route, e.Gateway = y.evidence(s)
+	} else if e.OtherRoute, err = o.otherRoute(ctx, w, s); err != nil {
+		return e, err
+	}
+	if err := w.awaitStatus(ctx, &s, e); err != nil {
+		return e, err
 	}
 	if diagnose.Blocked(e) || y == nil || y.gateway == nil {
 		return e, nil
 	}
 	if y.listener == nil {
 		e.Route.Accepted = &diagnose.Condition{Reason: "NoMatchingListener",
-			Message: fmt.Sprintf("%s has no HTTP or HTTPS listener for it", e.Gateway)}
+			Message: fmt.Sprintf("%s has no HTTP or HTTPS listener for it", e.Gateway.Place())}
 		return e, nil
 	}
 	return e, o.exercise(ctx, w, s, y, e)
+}
+
+// judge puts the policy into the evidence, with what it refers to.
+func (w *world) judge(ctx context.Context, s *subject, e *diagnose.Evidence) error {
+	e.Policy, e.Identity = s.policy.evidence(s.winner), s.policy.identity
+	if s.unread != nil {
+		return s.unread
+	}
+	flags, ok := w.originated(ctx, s)
+	e.Policy.Flags, e.Policy.Foreign = flags, !ok
+	var err error
+	e.Trust, err = w.trust(ctx, s.policy)
+	return err
+}
+
+// awaitStatus reads the policy again while its status is not of the policy as
+// it is: a controller that runs takes a moment to judge a change.
+func (w *world) awaitStatus(ctx context.Context, s *subject, e *diagnose.Evidence) error {
+	for diagnose.Unjudged(e) {
+		late := time.Now().After(w.settled)
+		if !late {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(settleTime / 10):
+			}
+		}
+		if err := w.refresh(ctx, s.policy); err != nil {
+			return err
+		}
+		if err := w.judge(ctx, s, e); err != nil || late {
+			return err
+		}
+	}
+	return nil
+}
+
+// refresh reads a policy again. One that is gone stays as it was.
+func (w *world) refresh(ctx context.Context, p *policy) error {
+	object, ok := p.object.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil
+	}
+	found, err := w.get(ctx, p.namespace, p.name, object)
+	if err != nil || !found {
+		return err
+	}
+	var now *policy
+	switch read := object.(type) {
+	case *gatewayv1.BackendTLSPolicy:
+		now = fromBackendTLSPolicy(read)
+	case *v1alpha1.BackendConfigPolicy:
+		now = fromBackendConfigPolicy(read)
+	}
+	if now != nil {
+		now.targets = p.targets // of those it is asked
+		*p = *now
+	}
+	return nil
 }
 
 func statName(s subject) string {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 )
 
 const (
@@ -15,33 +16,36 @@ const (
 
 // place is what a parentRef names: a Gateway, or a ListenerSet of one.
 type place struct {
+	// namespace and name are the Gateway's; empty where the ListenerSet that
+	// would name it does not exist.
 	namespace, name string
-	set             *gatewayv1.ListenerSet
-	// lost: the ListenerSet of this name does not exist.
-	lost bool
+	// of is the ListenerSet that the parentRef names, and set what it is; nil
+	// where it names a Gateway, and set also where there is no such ListenerSet.
+	of  *diagnose.ListenerSet
+	set *gatewayv1.ListenerSet
 }
 
 // placeOf resolves a parentRef. It is nil for another kind.
 func (w *world) placeOf(ctx context.Context, routeNamespace string, ref gatewayv1.ParentReference) (*place, error) {
-	p := &place{namespace: string(value(ref.Namespace, gatewayv1.Namespace(routeNamespace))), name: string(ref.Name)}
+	namespace, name := string(value(ref.Namespace, gatewayv1.Namespace(routeNamespace))), string(ref.Name)
 	switch value(ref.Kind, kindGateway) {
 	case kindGateway:
-		return p, nil
+		return &place{namespace: namespace, name: name}, nil
 	case kindListenerSet:
 	default:
 		return nil, nil
 	}
-	p.set = &gatewayv1.ListenerSet{}
-	found, err := w.get(ctx, p.namespace, p.name, p.set)
+	p, set := &place{of: &diagnose.ListenerSet{Namespace: namespace, Name: name}}, &gatewayv1.ListenerSet{}
+	found, err := w.get(ctx, namespace, name, set)
 	if err != nil {
 		return nil, err
 	}
 	if !found {
-		p.lost = true
+		p.of.Missing = true
 		return p, nil
 	}
-	parent := p.set.Spec.ParentRef
-	p.namespace, p.name = string(value(parent.Namespace, gatewayv1.Namespace(p.namespace))), string(parent.Name)
+	parent := set.Spec.ParentRef
+	p.set, p.namespace, p.name = set, string(value(parent.Namespace, gatewayv1.Namespace(namespace))), string(parent.Name)
 	return p, nil
 }
 
@@ -64,11 +68,27 @@ func (p *place) listeners(gateway *gatewayv1.Gateway) []gatewayv1.Listener {
 	return taken
 }
 
-// programmed are the conditions that tell whether requests can get in. A
-// Gateway whose own listeners are not in order can serve those of a ListenerSet.
-func (p *place) programmed(gateway *gatewayv1.Gateway) []metav1.Condition {
+// programmed tells whether requests can get in by a listener: its own status,
+// where there is one, because a Gateway is not programmed when anything on it
+// is not. name is the listener's then, and whole what the Gateway or the
+// ListenerSet says.
+func (p *place) programmed(gateway *gatewayv1.Gateway, listener *gatewayv1.Listener) (own, whole *diagnose.Condition, name string) {
+	const programmed = string(gatewayv1.GatewayConditionProgrammed)
+	conditions, statuses := gateway.Status.Conditions, gateway.Status.Listeners
 	if p.set != nil {
-		return p.set.Status.Conditions
+		conditions, statuses = p.set.Status.Conditions, nil
+		for _, s := range p.set.Status.Listeners {
+			statuses = append(statuses, gatewayv1.ListenerStatus(s))
+		}
 	}
-	return gateway.Status.Conditions
+	whole = condition(conditions, programmed)
+	for _, s := range statuses {
+		if listener == nil || s.Name != listener.Name {
+			continue
+		}
+		if own = condition(s.Conditions, programmed); own != nil {
+			return own, whole, string(s.Name)
+		}
+	}
+	return whole, whole, ""
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
@@ -18,13 +19,17 @@ type policy struct {
 	kind, namespace, name string
 	generation            int64
 	created               time.Time
-	// foreign: not made by originate.
-	foreign   bool
+	// object is what the API server gave.
+	object client.Object
+	// unread is why its targets are not all known; nil if they are.
+	unread    error
 	targets   []policyTarget
 	selectors []v1alpha1.TargetSelector
 	trust     trustSource
 	identity  diagnose.Identity
-	status    gatewayv1.PolicyStatus
+	// minTLS and maxTLS are the versions that it names, as "1.2".
+	minTLS, maxTLS string
+	status         gatewayv1.PolicyStatus
 }
 
 type policyTarget struct {
@@ -49,7 +54,9 @@ func fromBackendTLSPolicy(p *gatewayv1.BackendTLSPolicy) *policy {
 	out := &policy{
 		kind: kindBackendTLSPolicy, namespace: p.Namespace, name: p.Name,
 		generation: p.Generation, created: p.CreationTimestamp.Time, status: p.Status,
-		foreign:  p.Labels[contract.LabelOriginate] == "",
+		object:   p,
+		minTLS:   string(p.Spec.Options[contract.OptionMinTLSVersion]),
+		maxTLS:   string(p.Spec.Options[contract.OptionMaxTLSVersion]),
 		identity: diagnose.Identity{SNI: string(v.Hostname), Field: kindBackendTLSPolicy + "/" + p.Name + " validation.hostname"},
 		trust:    trustSource{system: v.WellKnownCACertificates != nil && *v.WellKnownCACertificates != ""},
 	}
@@ -86,7 +93,10 @@ func fromBackendConfigPolicy(p *v1alpha1.BackendConfigPolicy) *policy {
 	out := &policy{
 		kind: kindBackendConfigPolicy, namespace: p.Namespace, name: p.Name,
 		generation: p.Generation, created: p.CreationTimestamp.Time, status: p.Status,
-		selectors: p.Spec.TargetSelectors, foreign: p.Labels[contract.LabelOriginate] == "",
+		selectors: p.Spec.TargetSelectors, object: p,
+	}
+	if parameters := t.Parameters; parameters != nil {
+		out.minTLS, out.maxTLS = version(parameters.MinVersion), version(parameters.MaxVersion)
 	}
 	for _, ref := range p.Spec.TargetRefs {
 		out.targets = append(out.targets, policyTarget{kind: string(ref.Kind), name: string(ref.Name)})
@@ -107,15 +117,23 @@ func fromBackendConfigPolicy(p *v1alpha1.BackendConfigPolicy) *policy {
 	return out
 }
 
+// version leaves AUTO to the controller.
+func version(v *v1alpha1.TLSVersion) string {
+	if named := value(v, v1alpha1.TLSVersionAuto); named != v1alpha1.TLSVersionAuto {
+		return string(named)
+	}
+	return ""
+}
+
 func configIdentity(name string, t *v1alpha1.TLS) diagnose.Identity {
 	identity := diagnose.Identity{Field: kindBackendConfigPolicy + "/" + name + " tls.sni"}
 	if t.SNI != nil {
 		identity.SNI = *t.SNI
-		identity.SANs = []diagnose.SAN{{Type: diagnose.DNS, Value: *t.SNI}}
+		identity.SANs, identity.Implied = []diagnose.SAN{{Type: diagnose.DNS, Value: *t.SNI}}, true
 	}
 	if len(t.VerifySubjectAltNames) > 0 {
 		identity.Field = kindBackendConfigPolicy + "/" + name + " tls.verifySubjectAltNames"
-		identity.SANs = nil
+		identity.SANs, identity.Implied = nil, false
 		for _, san := range t.VerifySubjectAltNames {
 			identity.SANs = append(identity.SANs, diagnose.SAN{Type: diagnose.DNS, Value: san})
 		}
@@ -141,14 +159,18 @@ func (p *policy) beats(o *policy) int {
 // evidence is the policy in the words of a diagnosis.
 func (p *policy) evidence(winner *policy) *diagnose.Policy {
 	out := &diagnose.Policy{
-		Kind: p.kind, Namespace: p.namespace, Name: p.name, Generation: p.generation, Targets: len(p.targets), Foreign: p.foreign,
+		Kind: p.kind, Namespace: p.namespace, Name: p.name, Generation: p.generation, Targets: len(p.targets),
+		MinTLS: p.minTLS, MaxTLS: p.maxTLS,
 	}
 	if winner != nil && winner != p {
 		out.Winner = winner.kind + "/" + winner.name
 	}
 	for _, a := range p.status.Ancestors {
 		out.Statuses = append(out.Statuses, diagnose.PolicyStatus{
-			Controller: string(a.ControllerName), Ancestor: string(a.AncestorRef.Name),
+			Controller:   string(a.ControllerName),
+			Kind:         string(value(a.AncestorRef.Kind, kindGateway)),
+			Namespace:    string(value(a.AncestorRef.Namespace, gatewayv1.Namespace(p.namespace))),
+			Name:         string(a.AncestorRef.Name),
 			Accepted:     condition(a.Conditions, "Accepted"),
 			Attached:     condition(a.Conditions, "Attached"),
 			ResolvedRefs: condition(a.Conditions, "ResolvedRefs"),

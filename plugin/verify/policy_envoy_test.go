@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,12 +17,17 @@ import (
 // policyScenarios are the other kinds of policy and target.
 func policyScenarios(t *testing.T, a *authority) []*scenario {
 	t.Helper()
-	noValidation := func(c object) { delete(common(c), "validation_context") }
-	noNames := func(c object) {
-		delete(common(c)["validation_context"].(object), "match_typed_subject_alt_names")
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(file, a.root.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fromFile := func(c object) {
+		noValidation(c)
+		delete(c, "sni")
+		common(c)["validation_context"] = object{"trusted_ca": object{"filename": file}}
 	}
 	return []*scenario{
-		{name: "config-secret", port: good(t, a, "config-secret"), want: diagnose.Verified, change: func(o *objects) {
+		{name: "config-secret", bundle: "secret/config-secret-ca", port: good(t, a, "config-secret"), want: diagnose.Verified, change: func(o *objects) {
 			o.replacePolicy(configPolicy(o, &v1alpha1.TLS{
 				SecretRef: &corev1.LocalObjectReference{Name: "config-secret-ca"}, SNI: pointer(nameOf("config-secret")),
 			}), &corev1.Secret{ObjectMeta: named("config-secret-ca"), Data: map[string][]byte{"ca.crt": []byte(o.trust.Data["ca.crt"])}})
@@ -28,9 +35,9 @@ func policyScenarios(t *testing.T, a *authority) []*scenario {
 		{name: "config-secret-missing", noCluster: true, want: diagnose.CARefNotFound, change: func(o *objects) {
 			o.replacePolicy(configPolicy(o, &v1alpha1.TLS{SecretRef: &corev1.LocalObjectReference{Name: "nowhere"}}))
 		}},
-		{name: "config-selector", port: good(t, a, "config-selector"), want: diagnose.Verified, live: noNames, change: func(o *objects) {
+		{name: "config-selector", noSNI: true, port: good(t, a, "config-selector"), want: diagnose.Verified, live: fromFile, change: func(o *objects) {
 			o.service.Labels = map[string]string{"tls": "config-selector"}
-			p := configPolicy(o, &v1alpha1.TLS{Files: &v1alpha1.TLSFiles{RootCA: pointer("/etc/ca.crt")}})
+			p := configPolicy(o, &v1alpha1.TLS{Files: &v1alpha1.TLSFiles{RootCA: &file}})
 			p.Spec.TargetRefs = nil
 			p.Spec.TargetSelectors = []v1alpha1.TargetSelector{{Kind: "Service", MatchLabels: o.service.Labels}}
 			o.replacePolicy(p)
@@ -56,9 +63,12 @@ func policyScenarios(t *testing.T, a *authority) []*scenario {
 		{name: "by-policy", port: good(t, a, "by-policy"), want: diagnose.Verified, options: func(o *Options) {
 			o.Targets = []TargetRef{{kindBackendTLSPolicy, "by-policy-tls"}}
 		}},
-		{name: "copied-ca", port: good(t, a, "copied-ca"), want: diagnose.Verified, change: func(o *objects) {
+		{name: "copied-ca", bundle: "configmap/copied-ca-ca+configmap/copied-ca-more", port: good(t, a, "copied-ca"), want: diagnose.Verified, change: func(o *objects) {
+			more := &corev1.ConfigMap{ObjectMeta: named("copied-ca-more"), Data: o.trust.Data}
+			refs := &o.policy.Spec.Validation.CACertificateRefs
+			*refs = append(*refs, gatewayv1.LocalObjectReference{Kind: "ConfigMap", Name: gatewayv1.ObjectName(more.Name)})
 			o.trust.Annotations = map[string]string{"tlsgw.dev/ca-source": "secret/copied-ca-source:tls.crt"}
-			o.more = append(o.more, &corev1.Secret{ObjectMeta: named("copied-ca-source"), Data: map[string][]byte{"tls.crt": a.stranger.CertPEM()}})
+			o.more = append(o.more, more, &corev1.Secret{ObjectMeta: named("copied-ca-source"), Data: map[string][]byte{"tls.crt": a.stranger.CertPEM()}})
 		}, also: func(t *testing.T, results []report.Result, _ string) {
 			t.Helper()
 			if len(results[0].Warnings) != 1 {

@@ -24,7 +24,7 @@ func result(e *diagnose.Evidence, v diagnose.Verdict) report.Result {
 	if p := e.Policy; p != nil {
 		r.Policy = &report.Object{Kind: p.Kind, Namespace: p.Namespace, Name: p.Name}
 	}
-	if g := e.Gateway; g != nil {
+	if g := e.Gateway; g != nil && g.Name != "" {
 		r.Gateway = &report.Name{Namespace: g.Namespace, Name: g.Name}
 	}
 	if v.Stage == diagnose.StageEvidence {

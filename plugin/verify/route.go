@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
@@ -27,12 +25,10 @@ type lead struct {
 type way struct {
 	lead
 	parent *gatewayv1.RouteParentStatus
-	// gatewayNamespace and gatewayName are of the Gateway that the parentRef
-	// leads to.
-	place                         *place
-	gatewayNamespace, gatewayName string
-	gateway                       *gatewayv1.Gateway
-	listener                      *gatewayv1.Listener
+	place  *place
+	// gateway is the one that the place is of; nil if it does not exist.
+	gateway  *gatewayv1.Gateway
+	listener *gatewayv1.Listener
 }
 
 // routed says whether some route leads to that port.
@@ -66,37 +62,9 @@ func (w *world) leads(s subject) []lead {
 	return leads
 }
 
-// otherRoute names a GRPCRoute or TLSRoute that leads to the backend, empty
-// where there is none, or none may be read.
-func (w *world) otherRoute(ctx context.Context, s subject) (string, error) {
-	var calls gatewayv1.GRPCRouteList
-	var streams gatewayv1.TLSRouteList
-	for _, routes := range []client.ObjectList{&calls, &streams} {
-		if err := w.list(ctx, routes, w.namespace); err != nil && !apierrors.IsForbidden(err) {
-			return "", err
-		}
-	}
-	for i := range calls.Items {
-		route := &calls.Items[i]
-		for _, rule := range route.Spec.Rules {
-			for _, ref := range rule.BackendRefs {
-				if refersTo(route.Namespace, ref.BackendObjectReference, s) {
-					return "GRPCRoute " + route.Namespace + "/" + route.Name, nil
-				}
-			}
-		}
-	}
-	for i := range streams.Items {
-		route := &streams.Items[i]
-		for _, rule := range route.Spec.Rules {
-			for _, ref := range rule.BackendRefs {
-				if refersTo(route.Namespace, ref.BackendObjectReference, s) {
-					return "TLSRoute " + route.Namespace + "/" + route.Name, nil
-				}
-			}
-		}
-	}
-	return "", nil
+// through says whether a place is of the Gateway that was asked for, if any was.
+func (o *Options) through(p *place) bool {
+	return o.GatewayName == "" || o.GatewayName == p.name && o.GatewayNamespace == p.namespace
 }
 
 func weightOf(ref gatewayv1.HTTPBackendRef) int32 {
@@ -123,6 +91,9 @@ func refersTo(routeNamespace string, ref gatewayv1.BackendObjectReference, s sub
 // way chooses how to reach the subject: a route and Gateway that are in
 // order before ones that are not. It is nil when no route leads there.
 func (o *Options) way(ctx context.Context, w *world, s subject) (*way, error) {
+	if w.unreadRoutes != nil {
+		return nil, w.unreadRoutes
+	}
 	var best *way
 	for _, l := range w.leads(s) {
 		for _, ref := range l.route.Spec.ParentRefs {
@@ -143,16 +114,15 @@ func (o *Options) parent(ctx context.Context, w *world, l lead, ref gatewayv1.Pa
 	if err != nil || p == nil {
 		return nil, err
 	}
-	candidate := &way{lead: l, place: p, gatewayNamespace: p.namespace, gatewayName: p.name}
-	if o.GatewayName != "" && (o.GatewayName != candidate.gatewayName || o.GatewayNamespace != candidate.gatewayNamespace) {
+	if !o.through(p) {
 		return nil, nil
 	}
-	candidate.parent = parentStatus(l.route, ref)
-	if p.lost {
+	candidate := &way{lead: l, place: p, parent: parentStatus(l.route, ref)}
+	if p.of != nil && p.of.Missing {
 		return candidate, nil
 	}
 	gateway := &gatewayv1.Gateway{}
-	found, err := w.get(ctx, candidate.gatewayNamespace, candidate.gatewayName, gateway)
+	found, err := w.get(ctx, p.namespace, p.name, gateway)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +202,7 @@ func (y *way) order() int {
 	order := 0
 	if y.gateway != nil {
 		order++
-		if c := condition(y.place.programmed(y.gateway), string(gatewayv1.GatewayConditionProgrammed)); c != nil && c.True {
+		if c, _, _ := y.place.programmed(y.gateway, y.listener); c != nil && c.True {
 			order++
 		}
 	}
@@ -247,20 +217,39 @@ func (y *way) order() int {
 	return order
 }
 
-func (y *way) evidence() (*diagnose.Route, *diagnose.Gateway) {
+func (y *way) evidence(s subject) (*diagnose.Route, *diagnose.Gateway) {
 	route := &diagnose.Route{Kind: "HTTPRoute", Namespace: y.route.Namespace, Name: y.route.Name}
+	route.Shared, route.Stripped = y.answers(s)
 	if y.parent != nil {
 		route.Accepted = condition(y.parent.Conditions, string(gatewayv1.RouteConditionAccepted))
 		route.ResolvedRefs = condition(y.parent.Conditions, string(gatewayv1.RouteConditionResolvedRefs))
 	}
-	gateway := &diagnose.Gateway{Namespace: y.gatewayNamespace, Name: y.gatewayName, Missing: y.gateway == nil}
-	if y.place.lost {
-		gateway.Kind = "listenerset"
+	gateway := &diagnose.Gateway{Namespace: y.place.namespace, Name: y.place.name, Set: y.place.of}
+	if y.parent != nil {
+		gateway.Controller = string(y.parent.ControllerName)
 	}
 	if y.gateway != nil {
-		gateway.Programmed = condition(y.place.programmed(y.gateway), string(gatewayv1.GatewayConditionProgrammed))
+		gateway.Programmed, gateway.Whole, gateway.Listener = y.place.programmed(y.gateway, y.listener)
 	}
+	gateway.Missing = y.gateway == nil && gateway.Name != ""
 	return route, gateway
+}
+
+// answers tells what may be known of the answers: shared, that other backends
+// give some of them, and stripped, that a filter takes away Envoy's own header.
+func (l lead) answers(s subject) (shared, stripped bool) {
+	rule := l.route.Spec.Rules[l.rule]
+	filters := slices.Clone(rule.Filters)
+	for _, ref := range rule.BackendRefs {
+		filters = append(filters, ref.Filters...)
+		shared = shared || weightOf(ref) > 0 && !refersTo(l.route.Namespace, ref.BackendObjectReference, s)
+	}
+	stripped = slices.ContainsFunc(filters, func(f gatewayv1.HTTPRouteFilter) bool {
+		return f.ResponseHeaderModifier != nil && slices.ContainsFunc(f.ResponseHeaderModifier.Remove, func(name string) bool {
+			return strings.EqualFold(name, diagnose.UpstreamTime)
+		})
+	})
+	return shared, stripped
 }
 
 // request is what the route's rule matches, unless options say otherwise.

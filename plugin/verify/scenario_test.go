@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type scenario struct {
 	live func(context object)
 	// plain: Envoy's cluster has no TLS. noCluster: Envoy has no such cluster.
 	plain, noCluster, http2 bool
+	// noSNI: neither the policy nor Envoy's cluster names one.
+	noSNI bool
 	// proxied: a PROXY header comes before the TLS.
 	proxied bool
 	// change changes the objects before they are written.
@@ -40,6 +43,11 @@ type scenario struct {
 	also func(t *testing.T, results []report.Result, stderr string)
 	// backend: the target is a Backend, not a Service.
 	backend bool
+	// bundle names what Envoy's trust is put together from; empty is the
+	// ConfigMap NAME-ca.
+	bundle string
+	// after is done when the objects are written.
+	after func(t *testing.T, clients *kube.Clients, o *objects)
 }
 
 func (s *scenario) host() string { return s.name + ".example.com" }
@@ -50,6 +58,15 @@ func (s *scenario) statName() string {
 	return contract.ServiceStatName("default", s.name, 443)
 }
 func (s *scenario) clusterName() string { return s.statName() + "~0123456789" }
+
+func (s *scenario) secretName() string {
+	return "trust/default/" + cmp.Or(s.bundle, "configmap/"+s.name+"-ca")
+}
+
+// secret is the trust bundle of the cluster.
+func (s *scenario) secret() object {
+	return object{"name": s.secretName(), "validation_context": object{"trusted_ca": object{"inline_string": s.trusted}}}
+}
 
 // cluster is what the controller would send for the scenario.
 func (s *scenario) cluster() object {
@@ -75,11 +92,13 @@ func (s *scenario) cluster() object {
 		"sni":   s.host(),
 		"common_tls_context": object{
 			"tls_params": object{"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
-			"validation_context": object{
-				"trusted_ca": object{"inline_string": s.trusted},
-				"match_typed_subject_alt_names": []object{
-					{"san_type": "DNS", "matcher": object{"exact": s.host()}},
+			"combined_validation_context": object{
+				"default_validation_context": object{
+					"match_typed_subject_alt_names": []object{
+						{"san_type": "DNS", "matcher": object{"exact": s.host()}},
+					},
 				},
+				"validation_context_sds_secret_config": object{"name": s.secretName()},
 			},
 		},
 	}
@@ -96,6 +115,16 @@ func (s *scenario) cluster() object {
 	}
 	return c
 }
+
+// names has the names that a TLS context takes.
+func names(context object) object {
+	return common(context)["combined_validation_context"].(object)["default_validation_context"].(object)
+}
+
+// noValidation and noNames take from a TLS context what it verifies.
+func noValidation(context object) { delete(common(context), "combined_validation_context") }
+
+func noNames(context object) { delete(names(context), "match_typed_subject_alt_names") }
 
 // common is the CommonTlsContext within a TLS context.
 func common(context object) object { return context["common_tls_context"].(object) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/shell"
 )
 
 const (
@@ -109,6 +110,7 @@ func (s *sender) count(ctx context.Context) {
 	}
 	live.Before, live.After = s.counters.Before(), s.counters.After()
 	for _, lost := range s.counters.Lost()[s.told:] {
+		live.Lost = true
 		s.options.note("  a proxy went away, and is not counted any more: %s", lost)
 		s.told++
 	}
@@ -140,15 +142,15 @@ func (s *sender) curlCommand() string {
 	}
 	if s.request.ServerName != "" {
 		port := portOf(s.address)
-		words = append(words, "-k", "--resolve", quote(fmt.Sprintf("%s:%s:%s", s.request.ServerName, port, hostOf(s.address))))
+		words = append(words, "-k", "--resolve", shell.Quote(fmt.Sprintf("%s:%s:%s", s.request.ServerName, port, hostOf(s.address))))
 		target = "https://" + s.request.ServerName + ":" + port + s.request.Path
 	} else {
-		words = append(words, "-H", quote("Host: "+s.request.Host))
+		words = append(words, "-H", shell.Quote("Host: "+s.request.Host))
 	}
 	for _, name := range sortedHeaders(s.request.Header) {
-		words = append(words, "-H", quote(name+": "+s.request.Header.Get(name)))
+		words = append(words, "-H", shell.Quote(name+": "+s.request.Header.Get(name)))
 	}
-	return strings.Join(append(words, quote(target)), " ")
+	return strings.Join(append(words, shell.Quote(target)), " ")
 }
 
 func (s *sender) exchange(i int, x diagnose.Exchange) {

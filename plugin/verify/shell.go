@@ -8,25 +8,15 @@ import (
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/shell"
 )
-
-// quote makes one word for a POSIX shell, plain where that is enough.
-func quote(word string) string {
-	plain := func(r rune) bool {
-		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
 
 // flagsOf are the flags that lead another command to the same cluster, each
 // after a space.
 func flagsOf(clients *kube.Clients) string {
 	var flags strings.Builder
 	for _, word := range clients.Flags {
-		flags.WriteString(" " + quote(word))
+		flags.WriteString(" " + shell.Quote(word))
 	}
 	return flags.String()
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -23,7 +24,7 @@ import (
 func (w *world) trust(ctx context.Context, p *policy) (diagnose.Trust, error) {
 	t := diagnose.Trust{System: p.trust.system, None: p.trust.none}
 	if p.trust.file != "" {
-		t.Refs, t.Unknown = []string{"file " + p.trust.file + " in the proxy"}, true
+		t.File, t.Unknown = p.trust.file, true
 	}
 	if t.System {
 		pool, err := x509.SystemCertPool()
@@ -77,7 +78,8 @@ func (w *world) caBundle(ctx context.Context, t *diagnose.Trust, namespace strin
 		problem(diagnose.CANotYetValid, "key %s: %s is valid only from %s on", contract.CAKey, c.Subject, c.NotBefore.UTC().Format("2006-01-02"))
 		return nil, nil
 	}
-	t.Drift, err = w.drift(ctx, object.meta, name, parsed)
+	drift, err := w.drift(ctx, object.meta, name, parsed)
+	t.Drift = cmp.Or(t.Drift, drift)
 	return parsed, err
 }
 

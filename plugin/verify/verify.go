@@ -169,6 +169,9 @@ func (o *Options) verify(ctx context.Context) ([]report.Result, error) {
 		return nil, err
 	}
 	if len(subjects) == 0 {
+		if err := errors.Join(w.unreadPolicies...); err != nil {
+			return nil, err
+		}
 		return nil, o.nothing()
 	}
 	results := make([]report.Result, 0, len(subjects))
@@ -188,8 +191,11 @@ func (o *Options) checkGateway(ctx context.Context, w *world) error {
 		return nil
 	}
 	found, err := w.get(ctx, o.GatewayNamespace, o.GatewayName, &gatewayv1.Gateway{})
-	if err != nil || found {
+	if err != nil && w.hopeless(err) {
 		return err
+	}
+	if err != nil || found {
+		return nil // each result says what could not be read
 	}
 	return fail.Failed("gateway %s/%s does not exist", o.GatewayNamespace, o.GatewayName).WithFix("kubectl get gateways -A")
 }
@@ -207,8 +213,12 @@ func (o *Options) verifyOne(ctx context.Context, w *world, s subject) (report.Re
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	evidence, err := o.gather(ctx, w, s)
-	if err != nil {
+	switch {
+	case err == nil:
+	case w.hopeless(err):
 		return report.Result{}, err
+	default:
+		evidence.Unread = unread(err)
 	}
 	return result(evidence, diagnose.Evaluate(evidence)), nil
 }

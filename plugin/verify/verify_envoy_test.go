@@ -2,9 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"html"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -37,6 +40,7 @@ func TestVerdicts(t *testing.T) {
 		gatewayOf("no-admin", addressOf(closedPort(t)), envoy.port, programmed),
 		gatewayOf("no-listener", envoy.admin, closedPort(t), programmed),
 		gatewayOf("of-sets", envoy.admin, closedPort(t), isFalse("Programmed", "Invalid", "none of its own listeners is good")),
+		shared(gatewayOf("shared", envoy.admin, envoy.port, isFalse("Programmed", "Invalid", "what others want of it is not valid"))),
 		gatewayOf("pending", envoy.admin, envoy.port, isFalse("Programmed", "Pending", "waiting for Envoy")),
 	} {
 		create(t, clients, gateway)
@@ -51,6 +55,9 @@ func TestVerdicts(t *testing.T) {
 				s.change(o)
 			}
 			o.write(t, clients)
+			if s.after != nil {
+				s.after(t, clients, o)
+			}
 			if s.port != 0 && strings.HasPrefix(s.name, "warm-") {
 				warm(t, envoy, s)
 			}
@@ -61,6 +68,14 @@ func TestVerdicts(t *testing.T) {
 			}
 		})
 	}
+	t.Run("not readable", func(t *testing.T) {
+		t.Parallel()
+		testNotReadable(t, clients)
+	})
+	t.Run("status comes", func(t *testing.T) {
+		t.Parallel()
+		testStatusComes(t, clients)
+	})
 	t.Run("nothing to verify", func(t *testing.T) {
 		t.Parallel()
 		elsewhere, err := kube.NewForConfig(clients.Config, "kube-public")
@@ -86,10 +101,17 @@ func warm(t *testing.T, envoy runningEnvoy, s *scenario) {
 	for i := range requests {
 		requests[i] = probe.Request{Method: http.MethodGet, Host: s.host(), Path: "/"}
 	}
-	for _, response := range probe.Send(t.Context(), probe.TCP(addressOf(envoy.port)), requests) {
+	for _, response := range probe.Send(t.Context(), dialTo(addressOf(envoy.port)), requests) {
 		if response.Status != http.StatusOK {
 			t.Fatalf("warming up: %+v", response)
 		}
+	}
+}
+
+func dialTo(address string) probe.Dialer {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
 	}
 }
 
@@ -144,7 +166,7 @@ func check(t *testing.T, s *scenario, r report.Result, stderr string) {
 	}
 	t.Logf("%s: %s | expected %s | presented %s | envoy %s | %s", r.Verdict, r.Message, r.Expected, r.Presented, r.Envoy, r.Hint)
 	if s.want == diagnose.Verified {
-		if r.Handshakes.After <= r.Handshakes.Before || r.TLS.Version == "" || r.TLS.SNI == "" {
+		if r.Handshakes.After <= r.Handshakes.Before || r.TLS.Version == "" || r.TLS.SNI == "" != s.noSNI {
 			t.Errorf("verified without proof\n%s", indented)
 		}
 		return
@@ -161,6 +183,7 @@ func allScenarios(t *testing.T, a *authority) []*scenario {
 	all = append(all, configScenarios(t, a)...)
 	all = append(all, liveScenarios(t, a)...)
 	all = append(all, policyScenarios(t, a)...)
+	all = append(all, foreignScenarios(t, a)...)
 	for _, s := range all {
 		if s.trusted == "" {
 			s.trusted = root
@@ -223,6 +246,9 @@ func handshakeScenarios(t *testing.T, a *authority) []*scenario {
 		{name: "banner", port: serveConns(t, banner), want: diagnose.NotTLS},
 		{name: "tls11", port: server("tls11", func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 }), want: diagnose.ProtocolVersionMismatch},
 		{name: "tls12-only", port: server("tls12-only", func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), want: diagnose.ProtocolVersionMismatch,
+			change: func(o *objects) {
+				o.policy.Spec.Options = map[gatewayv1.AnnotationKey]gatewayv1.AnnotationValue{contract.OptionMinTLSVersion: "1.3"}
+			},
 			live: func(c object) { common(c)["tls_params"].(object)["tls_minimum_protocol_version"] = "TLSv1_3" }},
 		{name: "old-cipher", want: diagnose.CipherMismatch, port: server("old-cipher", func(c *tls.Config) {
 			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
@@ -262,7 +288,15 @@ func configScenarios(t *testing.T, a *authority) []*scenario {
 		{name: "calls-only", noCluster: true, want: diagnose.RouteMissing, change: callsOnly,
 			also: func(t *testing.T, results []report.Result, _ string) {
 				t.Helper()
-				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "only GRPCRoute default/calls leads to ") {
+				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "only GRPCRoute kube-public/calls-only leads to ") {
+					t.Errorf("the message is %q", message)
+				}
+			}},
+		{name: "calls-elsewhere", noCluster: true, want: diagnose.RouteMissing, change: callsOnly,
+			options: func(o *Options) { o.GatewayNamespace, o.GatewayName = "default", "pending" },
+			also: func(t *testing.T, results []report.Result, _ string) {
+				t.Helper()
+				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "no route leads to ") {
 					t.Errorf("the message is %q", message)
 				}
 			}},
@@ -288,7 +322,7 @@ func configScenarios(t *testing.T, a *authority) []*scenario {
 		{name: "no-set", noCluster: true, want: diagnose.GatewayNotProgrammed, change: throughSet("nowhere"),
 			also: func(t *testing.T, results []report.Result, _ string) {
 				t.Helper()
-				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "listenerset default/nowhere does not exist") {
+				if message := results[len(results)-1].Message; !strings.HasPrefix(message, "listenerset default/nowhere does not exist") || results[0].Gateway != nil {
 					t.Errorf("the message is %q", message)
 				}
 			}},
@@ -310,70 +344,17 @@ func addWinner(o *objects) {
 	o.policy.Status = policyStatus("http", isFalse("Accepted", "Conflicted", "overridden by default/"+winner.Name))
 }
 
-func liveScenarios(t *testing.T, a *authority) []*scenario {
-	t.Helper()
-	noValidation := func(c object) { delete(common(c), "validation_context") }
-	allow := func(o *Options) { o.AllowInsecure = true }
-	h1 := tls.Config{Certificates: []tls.Certificate{a.leaf(a.root, nameOf("warm-h1"), nil)}, MinVersion: tls.VersionTLS12}
-	h2 := tls.Config{
-		Certificates: []tls.Certificate{a.leaf(a.root, nameOf("warm-h2"), nil)},
-		MinVersion:   tls.VersionTLS12, NextProtos: []string{"h2"},
-	}
-	return []*scenario{
-		{name: "plain-live", plain: true, port: serve(t, listen(t), ok()), want: diagnose.PlaintextUpstream},
-		{name: "insecure", live: noValidation, port: good(t, a, "insecure"), want: diagnose.VerificationDisabled},
-		{name: "insecure-allowed", live: noValidation, options: allow, port: good(t, a, "insecure-allowed"), want: diagnose.Verified},
-		{name: "no-cluster", noCluster: true, want: diagnose.GatewayNotProgrammed},
-		{name: "stale", port: good(t, a, "stale"), want: diagnose.GatewayNotProgrammed,
-			live: func(c object) { c["sni"] = "old.example.com" }},
-		{name: "no-endpoints", want: diagnose.NoEndpoints},
-		{name: "not-found", want: diagnose.UnexpectedStatus, port: serveTLS(t, &tls.Config{
-			Certificates: []tls.Certificate{a.leaf(a.root, nameOf("not-found"), nil)}, MinVersion: tls.VersionTLS12,
-		}, answer(http.StatusNotFound, "no such page"))},
-		{name: "no-admin-iface", port: good(t, a, "no-admin-iface"), change: through("no-admin"),
-			want: diagnose.StatsUnavailable, exit: fail.CodeUnreachable},
-		{name: "no-listener", port: good(t, a, "no-listener"), change: through("no-listener"),
-			want: diagnose.GatewayUnreachable, exit: fail.CodeUnreachable},
-		{name: "warm-h1", port: serveTLS(t, &h1, together(warmWidth)), want: diagnose.Verified, also: forced},
-		{name: "warm-h2", http2: true, live: func(c object) { common(c)["alpn_protocols"] = []string{"h2"} },
-			port: serveTLS(t, &h2, ok()), want: diagnose.NoHandshakeObserved, also: otherwiseProven},
-	}
-}
-
-// forced: the connections were there, and a new one was brought about.
-func forced(t *testing.T, results []report.Result, stderr string) {
-	t.Helper()
-	r := results[0]
-	if r.Handshakes.Before == 0 || r.Extra == 0 || r.Extra > maxExtra {
-		t.Errorf("handshakes %+v, %d extra requests", r.Handshakes, r.Extra)
-	}
-	for _, want := range []string{"$ curl -i -H 'Host: warm-h1.example.com' http://127.0.0.1:", "1: 200 OK", "parallel bursts"} {
-		if !strings.Contains(stderr, want) {
-			t.Errorf("stderr lacks %q:\n%s", want, stderr)
-		}
-	}
-}
-
-// otherwiseProven: no handshake is claimed, and what else proves TLS is told.
-func otherwiseProven(t *testing.T, results []report.Result, _ string) {
-	t.Helper()
-	r := results[0]
-	if r.Handshakes.Before == 0 || r.Handshakes.After != r.Handshakes.Before || r.Extra > maxExtra {
-		t.Errorf("handshakes %+v, %d extra requests", r.Handshakes, r.Extra)
-	}
-	if evidence := strings.Join(r.Evidence, "\n"); !strings.Contains(evidence, "SNI warm-h2.example.com") ||
-		!strings.Contains(evidence, "every connection ever made to it was TLS") {
-		t.Errorf("evidence %s", evidence)
-	}
-}
-
-// callsOnly has a GRPCRoute in the place of the HTTPRoute.
+// callsOnly has a GRPCRoute of another namespace in the place of the HTTPRoute.
 func callsOnly(o *objects) {
 	ref := gatewayv1.GRPCBackendRef{BackendRef: o.route.Spec.Rules[0].BackendRefs[0].BackendRef}
-	o.more = append(o.more, &gatewayv1.GRPCRoute{
-		ObjectMeta: named("calls"),
+	ref.Namespace = pointer(gatewayv1.Namespace("default"))
+	route := &gatewayv1.GRPCRoute{
+		ObjectMeta: named(o.service.Name),
 		Status:     gatewayv1.GRPCRouteStatus{RouteStatus: gatewayv1.RouteStatus{Parents: []gatewayv1.RouteParentStatus{}}},
 		Spec:       gatewayv1.GRPCRouteSpec{Rules: []gatewayv1.GRPCRouteRule{{BackendRefs: []gatewayv1.GRPCBackendRef{ref}}}},
-	})
+	}
+	route.Namespace = "kube-public"
+	route.Spec.ParentRefs = []gatewayv1.ParentReference{{Name: "http", Namespace: ref.Namespace}}
+	o.more = append(o.more, route)
 	o.route = nil
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,21 +27,31 @@ type world struct {
 	// namespace of the policies; empty for all.
 	namespace string
 	now       time.Time
-	policies  []*policy
-	routes    []gatewayv1.HTTPRoute
+	// settled is until when a status may come that was not there when all was
+	// read.
+	settled  time.Time
+	policies []*policy
+	// unreadPolicies are the kinds of policies that may not be listed, and
+	// unreadRoutes why there are no routes; nil if all could be read.
+	unreadPolicies []error
+	routes         []gatewayv1.HTTPRoute
+	unreadRoutes   error
 }
 
 func (w *world) load(ctx context.Context) error {
+	w.settled = time.Now().Add(settleTime)
 	var tlsPolicies gatewayv1.BackendTLSPolicyList
-	if err := w.list(ctx, &tlsPolicies, w.namespace); err != nil {
-		return err
+	var configPolicies v1alpha1.BackendConfigPolicyList
+	for _, list := range []client.ObjectList{&tlsPolicies, &configPolicies} {
+		if err := w.list(ctx, list, w.namespace); err != nil {
+			if w.hopeless(err) {
+				return err
+			}
+			w.unreadPolicies = append(w.unreadPolicies, err)
+		}
 	}
 	for i := range tlsPolicies.Items {
 		w.policies = append(w.policies, fromBackendTLSPolicy(&tlsPolicies.Items[i]))
-	}
-	var configPolicies v1alpha1.BackendConfigPolicyList
-	if err := w.list(ctx, &configPolicies, w.namespace); err != nil {
-		return err
 	}
 	for i := range configPolicies.Items {
 		if p := fromBackendConfigPolicy(&configPolicies.Items[i]); p != nil {
@@ -51,22 +62,32 @@ func (w *world) load(ctx context.Context) error {
 		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
 	})
 	for _, p := range w.policies {
-		if err := w.choose(ctx, p); err != nil {
-			return err
+		if p.unread = w.choose(ctx, p); p.unread != nil && w.hopeless(p.unread) {
+			return p.unread
 		}
 	}
 	return w.loadRoutes(ctx)
 }
 
 // loadRoutes reads the routes of all namespaces, because a route may lead to
-// a backend of another; whoever may not read all sees those of one.
+// a backend of another.
 func (w *world) loadRoutes(ctx context.Context) error {
 	var routes gatewayv1.HTTPRouteList
-	err := w.list(ctx, &routes, "")
-	if err != nil && w.namespace != "" && apierrors.IsForbidden(err) {
-		err = w.list(ctx, &routes, w.namespace)
-	}
+	err := w.listAll(ctx, &routes)
 	w.routes = routes.Items
+	if err != nil && !w.hopeless(err) {
+		w.unreadRoutes, err = err, nil
+	}
+	return err
+}
+
+// listAll reads one kind in all namespaces; whoever may not read all sees those
+// of one.
+func (w *world) listAll(ctx context.Context, into client.ObjectList) error {
+	err := w.list(ctx, into, "")
+	if w.namespace != "" && apierrors.IsForbidden(err) {
+		err = w.list(ctx, into, w.namespace)
+	}
 	return err
 }
 
@@ -77,7 +98,7 @@ func (w *world) list(ctx context.Context, into client.ObjectList, namespace stri
 		return nil
 	}
 	if apierrors.IsForbidden(err) {
-		return err
+		return &forbidden{"list", namespace, err}
 	}
 	return w.clients.Explain(fmt.Errorf("list %s: %w", w.kindOf(into), err))
 }
@@ -91,7 +112,7 @@ func (w *world) get(ctx context.Context, namespace, name string, into client.Obj
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return false, nil
 	case apierrors.IsForbidden(err):
-		return false, err
+		return false, &forbidden{"get", namespace, err}
 	}
 	return false, w.clients.Explain(fmt.Errorf("get %s %s/%s: %w", w.kindOf(into), namespace, name, err))
 }
@@ -105,6 +126,8 @@ type subject struct {
 	missing, nearest, portFlag string
 	// policy is nil when none targets the backend.
 	policy, winner *policy
+	// unread is why the backend cannot be judged; nil if it can.
+	unread error
 }
 
 // subjects turns targets into backend ports with their policies.
@@ -163,23 +186,32 @@ func (w *world) ofTarget(ctx context.Context, target TargetRef) ([]subject, erro
 
 // unprotected is a backend without policy: an error if there is none at all.
 func (w *world) unprotected(ctx context.Context, namespace string, target TargetRef) ([]subject, error) {
-	s := subject{kind: target.Kind, namespace: namespace, name: target.Name}
+	s := subject{kind: target.Kind, namespace: namespace, name: target.Name, unread: errors.Join(w.unreadPolicies...)}
 	if target.Kind == kindBackend {
 		found, err := w.get(ctx, namespace, target.Name, &v1alpha1.Backend{})
 		if err == nil && !found {
-			err = w.missing(ctx, target, "backend", "backends.gateway.kgateway.dev", &v1alpha1.BackendList{})
+			return nil, w.missing(ctx, target, "backend", "backends.gateway.kgateway.dev", &v1alpha1.BackendList{})
 		}
-		return []subject{s}, err
+		return w.alone(s, err)
 	}
 	service := &corev1.Service{}
 	found, err := w.get(ctx, namespace, target.Name, service)
 	if err == nil && !found {
-		err = w.missing(ctx, target, "svc", "services", &corev1.ServiceList{})
+		return nil, w.missing(ctx, target, "svc", "services", &corev1.ServiceList{})
 	}
 	if len(service.Spec.Ports) == 1 {
 		s.port = service.Spec.Ports[0].Port
 	}
-	return []subject{s}, err
+	return w.alone(s, err)
+}
+
+// alone is a subject that could not be read, unless nothing can be.
+func (w *world) alone(s subject, err error) ([]subject, error) {
+	if err != nil && w.hopeless(err) {
+		return nil, err
+	}
+	s.unread = cmp.Or(err, s.unread)
+	return []subject{s}, nil
 }
 
 func (w *world) ofPolicy(ctx context.Context, p *policy) ([]subject, error) {
@@ -191,8 +223,8 @@ func (w *world) ofPolicy(ctx context.Context, p *policy) ([]subject, error) {
 		}
 		all = append(all, found...)
 	}
-	if len(p.targets) == 0 {
-		all = append(all, subject{kind: kindService, namespace: p.namespace, name: "-", policy: p,
+	if len(p.targets) == 0 || p.unread != nil {
+		all = append(all, subject{kind: kindService, namespace: p.namespace, name: "-", policy: p, unread: p.unread,
 			missing: fmt.Sprintf("the targetSelectors of %s/%s choose nothing", p.kind, p.name)})
 	}
 	return all, nil
@@ -202,16 +234,16 @@ func (w *world) ofPolicyTarget(ctx context.Context, p *policy, t policyTarget) (
 	s := subject{kind: t.kind, namespace: p.namespace, name: t.name, policy: p}
 	if t.kind == kindBackend {
 		found, err := w.get(ctx, p.namespace, t.name, &v1alpha1.Backend{})
-		if !found {
+		if err == nil && !found {
 			s.missing = fmt.Sprintf("Backend %s/%s, which %s/%s targets, does not exist", p.namespace, t.name, p.kind, p.name)
 		}
 		s.winner = w.winner(s, "")
-		return []subject{s}, err
+		return w.alone(s, err)
 	}
 	service := &corev1.Service{}
 	found, err := w.get(ctx, p.namespace, t.name, service)
 	if err != nil {
-		return nil, err
+		return w.alone(s, err)
 	}
 	if !found {
 		s.missing = fmt.Sprintf("%s %s/%s, which %s/%s targets, does not exist", t.kind, p.namespace, t.name, p.kind, p.name)
@@ -298,6 +330,9 @@ func (w *world) choose(ctx context.Context, p *policy) error {
 			list = &v1alpha1.BackendList{}
 		}
 		err := w.clients.Client.List(ctx, list, client.InNamespace(p.namespace), client.MatchingLabels(selector.MatchLabels))
+		if apierrors.IsForbidden(err) {
+			return &forbidden{"list", p.namespace, err}
+		}
 		if err != nil && !meta.IsNoMatchError(err) {
 			return w.clients.Explain(fmt.Errorf("list targets of %s/%s: %w", p.kind, p.name, err))
 		}

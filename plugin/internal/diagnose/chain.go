@@ -266,6 +266,8 @@ func (t Trust) String() string {
 		return "nothing (verification is off)"
 	case t.System:
 		return "the system bundle"
+	case t.File != "":
+		return "file " + t.File + " in the proxy"
 	case len(t.Refs) == 0:
 		return "the trust bundle"
 	}

@@ -81,10 +81,12 @@ const (
 	UnexpectedStatus Code = "UnexpectedStatus"
 
 	// NoHandshakeObserved: the answer came, but over connections that were
-	// there before.
+	// there before, or not from the backend.
 	NoHandshakeObserved Code = "NoHandshakeObserved"
 	// StatsUnavailable: Envoy's counters could not be read.
 	StatsUnavailable Code = "StatsUnavailable"
+	// NotReadable: the API server would not tell of an object that counts.
+	NotReadable Code = "NotReadable"
 )
 
 // Codes are all verdicts, in the order of their stages.
@@ -101,7 +103,7 @@ func Codes() []Code {
 		UnknownAuthority, IncompleteChain, HostnameMismatch, CertificateExpired,
 		CertificateNotYetValid, KeyUsageInvalid, WeakCertificate,
 		GatewayUnreachable, UnexpectedStatus,
-		NoHandshakeObserved, StatsUnavailable,
+		NoHandshakeObserved, StatsUnavailable, NotReadable,
 	}
 }
 
@@ -126,7 +128,7 @@ func (c Code) Stage() Stage {
 		return StageCertificate
 	case GatewayUnreachable, UnexpectedStatus:
 		return StageHTTP
-	case NoHandshakeObserved, StatsUnavailable:
+	case NoHandshakeObserved, StatsUnavailable, NotReadable:
 		return StageEvidence
 	}
 	return ""

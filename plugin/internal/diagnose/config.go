@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 )
@@ -26,8 +25,8 @@ func (e *Evidence) config() []Finding {
 	}
 	var findings []Finding
 	for _, check := range []func() *Finding{
-		e.targetMissing, e.trustProblem, e.conflicted, e.routeMissing, e.rejected,
-		e.notAccepted, e.routeNotAccepted, e.gatewayNotProgrammed,
+		e.targetMissing, e.trustProblem, e.conflicted, e.routeMissing, e.unjudged, e.rejected,
+		e.notAccepted, e.routeNotAccepted, e.gatewayMissing, e.gatewayNotProgrammed,
 	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
@@ -69,12 +68,12 @@ func (e *Evidence) trustProblem() *Finding {
 }
 
 func (e *Evidence) conflicted() *Finding {
-	for _, s := range e.Policy.Statuses {
+	for _, s := range e.statuses() {
 		if e.Policy.Winner == "" && e.Policy.Targets > 1 {
 			break
 		}
 		for _, c := range []*Condition{s.Accepted, s.Attached} {
-			if c != nil && !c.True && (c.Reason == reasonConflicted || c.Reason == reasonOverridden) {
+			if c != nil && !c.True && !e.outdated(c) && (c.Reason == reasonConflicted || c.Reason == reasonOverridden) {
 				return e.conflict(c.Message)
 			}
 		}
@@ -119,16 +118,11 @@ func (e *Evidence) routeMissing() *Finding {
 	}
 }
 
+// rejected: what Envoy refused of the policy, at this Gateway. What it refused
+// of others is no matter here.
 func (e *Evidence) rejected() *Finding {
-	var conditions []*Condition
-	for _, s := range e.Policy.Statuses {
-		conditions = append(conditions, s.Accepted)
-	}
-	if e.Gateway != nil {
-		conditions = append(conditions, e.Gateway.Programmed)
-	}
-	for _, c := range conditions {
-		if c != nil && !c.True && strings.HasPrefix(c.Message, envoyRejected) {
+	for _, s := range e.statuses() {
+		if c := s.Accepted; c != nil && !c.True && strings.HasPrefix(c.Message, envoyRejected) {
 			return &Finding{
 				Code:      ConfigRejected,
 				Message:   fmt.Sprintf("Envoy did not take the configuration of %s", e.Policy),
@@ -148,7 +142,7 @@ func (e *Evidence) notAccepted() *Finding {
 		Message:  fmt.Sprintf("no controller has written a status for %s", e.Policy),
 		Expected: "condition Accepted=True",
 	}
-	for _, s := range e.Policy.Statuses {
+	for _, s := range e.statuses() {
 		switch c := s.Accepted; {
 		case c == nil:
 		case c.True:
@@ -187,23 +181,56 @@ func (e *Evidence) routeNotAccepted() *Finding {
 	return nil
 }
 
-func (e *Evidence) gatewayNotProgrammed() *Finding {
-	if e.Gateway == nil {
+func (e *Evidence) gatewayMissing() *Finding {
+	g := e.Gateway
+	if g == nil || !g.Missing && (g.Set == nil || !g.Set.Missing) {
 		return nil
 	}
-	f := &Finding{Code: GatewayNotProgrammed, Expected: "condition Programmed=True"}
-	switch c := e.Gateway.Programmed; {
-	case e.Gateway.Missing:
-		f.Message = fmt.Sprintf("%s does not exist, though %s names it", e.Gateway, e.Route)
-	case c == nil:
-		f.Message = fmt.Sprintf("no controller has written a status for %s", e.Gateway)
-	case c.True, strings.HasPrefix(c.Message, envoyRejected):
-		return nil
-	default:
-		f.Message = fmt.Sprintf("%s is not programmed", e.Gateway)
-		f.Presented = fmt.Sprintf("Programmed=False, reason %s: %s", c.Reason, oneLine(c.Message))
+	f := &Finding{Code: GatewayNotProgrammed, Message: fmt.Sprintf("%s does not exist, though %s names it", g.Place(), e.Route),
+		Expected: "condition Programmed=True"}
+	if g.Set != nil && !g.Set.Missing {
+		f.Message = fmt.Sprintf("%s does not exist, though %s names it", g, g.Set)
 	}
 	return f
+}
+
+// gatewayNotProgrammed asks the listener, where its status tells: a Gateway is
+// not programmed as a whole when Envoy refuses anything of anybody.
+func (e *Evidence) gatewayNotProgrammed() *Finding {
+	if e.Gateway == nil || e.gatewayMissing() != nil {
+		return nil
+	}
+	where := e.Gateway.Place()
+	if e.Gateway.Listener != "" {
+		where = fmt.Sprintf("listener %s of %s", e.Gateway.Listener, where)
+	}
+	c := e.Gateway.Programmed
+	switch {
+	case c == nil:
+		return &Finding{Code: GatewayNotProgrammed, Message: "no controller has written a status for " + where, Expected: "condition Programmed=True"}
+	case c.True:
+		return nil
+	case !strings.HasPrefix(c.Message, envoyRejected):
+		return &Finding{
+			Code: GatewayNotProgrammed, Message: where + " is not programmed", Expected: "condition Programmed=True",
+			Presented: fmt.Sprintf("Programmed=False, reason %s: %s", c.Reason, oneLine(c.Message)),
+		}
+	case e.Gateway.Listener == "" && e.Gateway.Set == nil:
+		return nil // of what, only Envoy itself can tell
+	}
+	return &Finding{
+		Code: ConfigRejected, Message: "Envoy did not take the configuration of " + where,
+		Expected: "an ACK", Presented: oneLine(c.Message),
+	}
+}
+
+// wholeGateway: the requests get in, and something else there is not in order.
+func (e *Evidence) wholeGateway() string {
+	g := e.Gateway
+	if g == nil || g.Whole == nil || g.Whole.True || e.gatewayNotProgrammed() != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s is not programmed as a whole, reason %s: %s", g.Place(), g.Whole.Reason, oneLine(g.Whole.Message))
 }
 
 // String is "default/nginx:8443".
@@ -230,6 +257,15 @@ func (p *Policy) String() string { return p.Kind + "/" + p.Name }
 func (r *Route) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
 
 // String is "gateway kgateway-system/http".
-func (g *Gateway) String() string {
-	return fmt.Sprintf("%s %s/%s", cmp.Or(g.Kind, "gateway"), g.Namespace, g.Name)
+func (g *Gateway) String() string { return fmt.Sprintf("gateway %s/%s", g.Namespace, g.Name) }
+
+// String is "listenerset kgateway-system/more".
+func (s *ListenerSet) String() string { return fmt.Sprintf("listenerset %s/%s", s.Namespace, s.Name) }
+
+// Place is what has the listener.
+func (g *Gateway) Place() string {
+	if g.Set != nil {
+		return g.Set.String()
+	}
+	return g.String()
 }

@@ -2,13 +2,14 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Evaluate comes to a verdict. It is a function of the evidence alone.
 func Evaluate(e *Evidence) Verdict {
-	findings := e.config()
-	if e.Sent {
+	findings := e.known()
+	if e.Sent && e.Unread == nil {
 		findings = append(findings, e.live()...)
 		findings = append(findings, e.transport()...)
 		if len(findings) == 0 {
@@ -33,6 +34,18 @@ func Evaluate(e *Evidence) Verdict {
 	verdict.Stage = findings[0].Code.Stage()
 	verdict.Others = withoutRepeats(findings)
 	return verdict
+}
+
+// known judges what the API server has told, as far as it has.
+func (e *Evidence) known() []Finding {
+	if e.Unread == nil {
+		return e.config()
+	}
+	f := Finding{Code: NotReadable, Message: oneLine(e.Unread.Reason), Expected: "an answer of the API server"}
+	if e.Unread.Resource != "" {
+		f.Expected = fmt.Sprintf("the right to %s %s", e.Unread.Verb, e.Unread.Resource)
+	}
+	return []Finding{f}
 }
 
 // Blocked says whether the configuration alone already explains a failure, so
@@ -61,41 +74,25 @@ func (e *Evidence) verified() string {
 		count(len(e.Requests), "request"), count(int(min(risen["ssl.handshake"], 1<<30)), "new handshake"), e.Live.StatName) // #nosec G115 -- bounded
 }
 
-// stale says that no controller has judged the policy as it is now: what was
-// proven is how it was before.
-func (e *Evidence) stale() string {
-	if e.Policy == nil {
-		return ""
-	}
-	last := int64(0)
-	for _, s := range e.Policy.Statuses {
-		if s.Accepted != nil {
-			last = max(last, s.Accepted.Generation)
-		}
-	}
-	if last == 0 || last >= e.Policy.Generation {
-		return ""
-	}
-	return fmt.Sprintf("no controller has seen the last change of %s (generation %d; its status is of %d): is the controller running?",
-		e.Policy, e.Policy.Generation, last)
-}
-
 // warnings are true, worth knowing, and do not change the verdict.
 func (e *Evidence) warnings() []string {
-	var warnings []string
+	warnings := slices.Clone(e.Notes)
 	for _, p := range e.Trust.Problems {
 		if len(e.Trust.Certificates) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s %s: it is left out of the trust bundle", p.Ref, p.Detail))
 		}
 	}
-	if stale := e.stale(); stale != "" {
-		warnings = append(warnings, stale)
-	}
 	if e.Trust.Drift != "" {
 		warnings = append(warnings, e.Trust.Drift)
 	}
+	if whole := e.wholeGateway(); whole != "" {
+		warnings = append(warnings, whole)
+	}
 	if !e.Sent {
 		return warnings
+	}
+	if shared := e.shared(); shared != "" {
+		warnings = append(warnings, shared)
 	}
 	cluster := e.Live.cluster()
 	if cluster == nil || cluster.TLS == nil {
@@ -104,7 +101,7 @@ func (e *Evidence) warnings() []string {
 	switch {
 	case !cluster.TLS.Verifies():
 		warnings = append(warnings, "the backend's certificate is NOT verified: anyone in between can read and change everything")
-	case !cluster.TLS.VerifiesName():
+	case !e.verifiesName():
 		warnings = append(warnings, "only the chain is verified, not for whom the certificate is")
 	}
 	if cluster.PlaintextMatch {

@@ -28,7 +28,10 @@ func certificateEvidences(a *authorities) []testCase {
 		presents("incomplete-chain", IncompleteChain, chainCounter, a.chain(a.intermediate, nil)[:1], nil),
 		presents("hostname-mismatch", HostnameMismatch, nameCounter, a.chain(a.root, other), nil),
 		presents("hostname-mismatch-other-trust-here", HostnameMismatch, nameCounter, a.chain(a.stranger, other),
-			func(e *Evidence) { e.Trust = Trust{System: true, SystemPool: x509.NewCertPool()} }),
+			func(e *Evidence) {
+				e.Trust, e.Policy.Flags = Trust{System: true, SystemPool: x509.NewCertPool()}, []Flag{{"sni", "example.com"}, {"system-ca", ""}}
+				e.Live.Proxies[0].Cluster.TLS.Trust, e.Live.Proxies[0].Secret = "file /etc/ssl/certs/ca-certificates.crt", nil
+			}),
 		presents("certificate-expired", CertificateExpired, chainCounter, a.chain(a.root, expired), nil),
 		presents("certificate-not-yet-valid", CertificateNotYetValid, chainCounter,
 			a.chain(a.root, func(s *pki.Spec) { s.NotBefore = noon().AddDate(0, 1, 0) }), nil),
@@ -65,6 +68,14 @@ func answerEvidences(a *authorities) []testCase {
 			e.Extra = 128
 			e.Live.After = probe.Stats{"ssl.handshake": 12, "upstream_cx_total": 12, "upstream_rq_total": 151, "upstream_cx_active": 2}
 		})},
+		{"redirected", NoHandshakeObserved, sound(a, func(e *Evidence) {
+			for i := range e.Requests {
+				e.Requests[i].Status, e.Requests[i].Header = 301, nil
+			}
+			e.Live.After["upstream_rq_total"] += 100
+		})},
+		{"some-answered-elsewhere", NoHandshakeObserved, sound(a, func(e *Evidence) { e.Live.After["upstream_rq_total"] = 21 })},
+		{"verified-share", Verified, sound(a, func(e *Evidence) { e.Live.After["upstream_rq_total"], e.Route.Shared = 21, true })},
 		{"another-backend-answered", NoHandshakeObserved, sound(a, func(e *Evidence) { e.Live.After = e.Live.Before })},
 		{"stats-unavailable", StatsUnavailable, sound(a, func(e *Evidence) {
 			e.Live = Live{StatName: e.Live.StatName, Unavailable: "no ready pod has label x"}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,12 +118,13 @@ func sound(a *authorities, change func(*Evidence)) *Evidence {
 		Now: noon(), ContextNamespace: "default",
 		Target: Target{Kind: "Service", Namespace: "default", Name: "nginx", Port: 8443},
 		Policy: &Policy{Kind: "BackendTLSPolicy", Namespace: "default", Name: "nginx-tls", Targets: 1, Statuses: []PolicyStatus{
-			{Controller: "tlsgw.dev/gateway-controller", Ancestor: "http", Accepted: yes},
-		}},
+			{Controller: "tlsgw.dev/gateway-controller", Kind: "Gateway", Namespace: "kgateway-system", Name: "http", Accepted: yes},
+		}, Flags: []Flag{{"sni", "example.com"}, {"ca-from", "configmap/ca"}}},
 		Trust: trusting(a.root), Identity: identity("example.com"),
-		Route:   &Route{Kind: "HTTPRoute", Namespace: "default", Name: "nginx-route", Accepted: yes, ResolvedRefs: yes},
-		Gateway: &Gateway{Namespace: "kgateway-system", Name: "http", Programmed: &Condition{True: true, Reason: "Programmed"}},
-		Sent:    true, Expect: "2xx,3xx",
+		Route: &Route{Kind: "HTTPRoute", Namespace: "default", Name: "nginx-route", Accepted: yes, ResolvedRefs: yes},
+		Gateway: &Gateway{Namespace: "kgateway-system", Name: "http", Controller: "tlsgw.dev/gateway-controller", Listener: "web",
+			Programmed: &Condition{True: true, Reason: "Programmed"}, Whole: &Condition{True: true, Reason: "Programmed"}},
+		Sent: true, Expect: "2xx,3xx",
 		Live: Live{
 			StatName: "kube_default_nginx_8443",
 			Proxies: []Proxy{{
@@ -139,7 +141,8 @@ func sound(a *authorities, change func(*Evidence)) *Evidence {
 	}
 	for range 3 {
 		e.Requests = append(e.Requests, Exchange{
-			URL: "http://localhost:8080/", Host: "example.com", Expected: true, Response: probe.Response{Status: 200},
+			URL: "http://localhost:8080/", Host: "example.com", Expected: true,
+			Response: probe.Response{Status: 200, Header: http.Header{"X-Envoy-Upstream-Service-Time": {"3"}}},
 		})
 	}
 	change(e)
@@ -201,12 +204,43 @@ func configEvidences(a *authorities) []testCase {
 		trust("ca-not-yet-valid", CANotYetValid, "key ca.crt: CN=example.com is valid only from 2027-01-01 on"),
 		config("route-missing", RouteMissing, func(e *Evidence) { e.Route, e.Gateway = nil, nil }),
 		config("route-other", RouteMissing, func(e *Evidence) { e.Route, e.Gateway, e.OtherRoute = nil, nil, "GRPCRoute default/calls" }),
+		config("route-missing-all-settings", RouteMissing, func(e *Evidence) {
+			e.Route, e.Gateway, e.Through, e.Policy.Flags = nil, nil, "edge/http", allFlags()
+		}),
+		config("route-missing-of-others", RouteMissing, func(e *Evidence) {
+			e.Route, e.Gateway, e.Policy.Foreign, e.Policy.Flags = nil, nil, true, nil
+		}),
+		config("policy-outdated", PolicyNotAccepted, func(e *Evidence) {
+			e.Policy.Generation = 3
+			e.Policy.Statuses[0].Accepted = &Condition{True: true, Generation: 2}
+		}),
+		config("not-readable", NotReadable, func(e *Evidence) {
+			e.Unread = &Unread{Reason: `gateways "http" is forbidden`, Verb: "get", Resource: "gateways.gateway.networking.k8s.io", Namespace: "edge"}
+		}),
+		config("not-readable-now", NotReadable, func(e *Evidence) { e.Unread = &Unread{Reason: "get Gateway edge/http: the server is busy"} }),
+		config("listener-rejected", ConfigRejected, func(e *Evidence) { e.Gateway.Programmed = no("Invalid", "Envoy rejected: bad chain") }),
+		config("listenerset-not-programmed", GatewayNotProgrammed, func(e *Evidence) {
+			e.Gateway.Listener, e.Gateway.Set = "", &ListenerSet{Namespace: "default", Name: "more"}
+			e.Gateway.Programmed = no("NotAllowed", "the Gateway takes no ListenerSets")
+		}),
+		config("listenerset-missing", GatewayNotProgrammed, func(e *Evidence) {
+			e.Gateway = &Gateway{Set: &ListenerSet{Namespace: "default", Name: "more", Missing: true}}
+		}),
 		config("route-not-accepted", RouteNotAccepted, func(e *Evidence) { e.Route.Accepted = no("NotAllowedByListeners", "other namespace") }),
 		config("gateway-not-programmed", GatewayNotProgrammed, func(e *Evidence) { e.Gateway.Programmed = no("Pending", "waiting for Envoy") }),
 		config("gateway-missing", GatewayNotProgrammed, func(e *Evidence) { e.Gateway.Missing = true }),
 		config("config-rejected", ConfigRejected, func(e *Evidence) {
 			e.Policy.Statuses[0].Accepted = no("Invalid", "Envoy rejected: Failed to load trusted CA certificates")
 		}),
+	}
+}
+
+// allFlags are all that originate has for a BackendConfigPolicy.
+func allFlags() []Flag {
+	return []Flag{
+		{"policy", "BackendConfigPolicy"}, {"name", "other"}, {"label", "team=a"}, {"sni", "example.com"}, {"san", "a.example.com"}, {"san", "b.example.com"},
+		{"client-cert", "secret/pair"}, {"alpn", "h2"}, {"alpn", "http/1.1"}, {"min-tls", "1.2"}, {"max-tls", "1.3"},
+		{"cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"}, {"curve", "X25519"},
 	}
 }
 
@@ -223,18 +257,30 @@ func liveEvidences(a *authorities) []testCase {
 		})},
 		{"plaintext-upstream", PlaintextUpstream, sound(a, func(e *Evidence) {
 			cluster(e).TLS = nil
-			e.Policy.Statuses[0].Controller = "kgateway.dev/kgateway"
+			kgateway(e)
 		})},
 		{"verification-disabled", VerificationDisabled, sound(a, func(e *Evidence) {
-			cluster(e).TLS.Trust, e.Live.Proxies[0].Secret = "", nil
+			cluster(e).TLS.Trust, e.Live.Proxies[0].Secret, e.Trust = "", nil, Trust{None: true}
+			e.Policy.Flags = []Flag{{"insecure-skip-verify", ""}}
+		})},
+		{"verification-disabled-names", VerificationDisabled, sound(a, func(e *Evidence) {
+			cluster(e).TLS.SANs = nil
+			kgateway(e)
 		})},
 		{"verification-disabled-empty-secret", VerificationDisabled, sound(a, func(e *Evidence) { e.Live.Proxies[0].Secret.Trusts = false })},
 		{"live-cluster-missing", GatewayNotProgrammed, sound(a, func(e *Evidence) { e.Live.Proxies[0].Cluster = nil })},
 		{"live-cluster-rejected", ConfigRejected, sound(a, func(e *Evidence) { cluster(e).Rejected = "bad" })},
 		{"live-secret-warming", GatewayNotProgrammed, sound(a, func(e *Evidence) { e.Live.Proxies[0].Secret.Warming = true })},
+		{"live-older-trust", GatewayNotProgrammed, sound(a, func(e *Evidence) { cluster(e).TLS.Trust = "secret trust/default/configmap/old" })},
+		{"live-older-names", GatewayNotProgrammed, sound(a, func(e *Evidence) { cluster(e).TLS.SANs = []string{"DNS:old.example.com"} })},
 		{"live-older-sni", GatewayNotProgrammed, sound(a, func(e *Evidence) { cluster(e).TLS.SNI = "old.example.com" })},
 		{"live-warming", NoEndpoints, sound(a, func(e *Evidence) { cluster(e).Warming, e.Live.Proxies[0].Endpoints = true, nil })},
 	}
+}
+
+// kgateway makes another controller run the Gateway.
+func kgateway(e *Evidence) {
+	e.Gateway.Controller, e.Policy.Statuses[0].Controller = "kgateway.dev/kgateway", "kgateway.dev/kgateway"
 }
 
 func connectEvidences(a *authorities) []testCase {

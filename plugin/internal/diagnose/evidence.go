@@ -48,6 +48,20 @@ type Evidence struct {
 	Direct *Direct
 	// AllowInsecure accepts a connection that is not verified.
 	AllowInsecure bool
+	// Notes are worth knowing beside the verdict.
+	Notes []string
+	// Unread is what the API server would not tell; nil if it told everything.
+	Unread *Unread
+}
+
+// Unread is an object that could not be read.
+type Unread struct {
+	// Reason is a sentence that names the object.
+	Reason string
+	// Verb and Resource are the right that is missing, as "get" and
+	// "gateways.GROUP", in Namespace, which is empty for all; they are empty where
+	// it is not a right.
+	Verb, Resource, Namespace string
 }
 
 // Target is the backend.
@@ -74,13 +88,25 @@ type Policy struct {
 	// Winner is the policy that overrides this one, "KIND/NAME"; empty when
 	// none does.
 	Winner string
-	// Foreign: originate did not make it, and will not change it.
+	// Foreign: originate did not make it, or its flags cannot say what it says:
+	// originate would refuse to change it, or take away from it.
 	Foreign bool
+	// Flags are those with which originate writes this very policy, but for the
+	// target and its port. A Foreign policy has none.
+	Flags []Flag
+	// MinTLS and MaxTLS are the versions that it names, as "1.2".
+	MinTLS, MaxTLS string
 }
+
+// Flag is one of originate's. A switch has no value.
+type Flag struct{ Name, Value string }
 
 // PolicyStatus is one ancestor's entry.
 type PolicyStatus struct {
-	Controller, Ancestor string
+	Controller string
+	// Kind, Namespace and Name are of the ancestor, which most controllers let
+	// be the Gateway.
+	Kind, Namespace, Name string
 	// Accepted is nil when the entry has no such condition.
 	Accepted *Condition
 	// Attached and ResolvedRefs likewise.
@@ -103,8 +129,6 @@ type TrustProblem struct {
 	Ref string
 	// Detail is a clause: "line 4 has ...".
 	Detail string
-	// NotAfter is when the last certificate expired, for CAExpired.
-	NotAfter time.Time
 }
 
 // Trust is what the backend's chain must end in.
@@ -121,6 +145,8 @@ type Trust struct {
 	// Drift says that a copied bundle differs from where it came from; empty
 	// if none does.
 	Drift string
+	// File is the bundle's path in the proxy; empty if it is elsewhere.
+	File string
 	// Unknown: it lies where only the proxy can read it.
 	Unknown bool
 	// None: the policy verifies nothing.
@@ -149,6 +175,9 @@ type Identity struct {
 	SANs []SAN
 	// Field is where the policy says so, as "validation.hostname".
 	Field string
+	// Implied: the policy names only the SNI, and not every controller takes
+	// that for a name to verify.
+	Implied bool
 }
 
 // Route is a route that leads to the target.
@@ -156,15 +185,40 @@ type Route struct {
 	Kind, Namespace, Name string
 	// Accepted and ResolvedRefs are nil when no status says so.
 	Accepted, ResolvedRefs *Condition
+	// Shared: its rule sends a part of the requests to other backends.
+	Shared bool
+	// Stripped: a filter of its rule takes from answers what Envoy says of
+	// them.
+	Stripped bool
 }
 
 // Gateway is where the route is attached.
 type Gateway struct {
-	// Kind is "gateway" where it is empty.
-	Kind            string
+	// Namespace and Name are empty where Set does not exist, which would name
+	// the Gateway.
 	Namespace, Name string
-	// Programmed is nil when no status says so.
+	// Set is the ListenerSet between the route and the Gateway; nil where there
+	// is none.
+	Set *ListenerSet
+	// Controller has written the route's status: it runs the Gateway.
+	Controller string
+	// Listener is the one that the requests go to, where its status tells
+	// whether it is programmed; else empty.
+	Listener string
+	// Programmed is the listener's, or else of the ListenerSet or the Gateway;
+	// nil when no status says so.
 	Programmed *Condition
+	// Whole is Programmed of the ListenerSet or the Gateway, which may speak of
+	// other listeners.
+	Whole *Condition
+	// Missing: the route names it, or the ListenerSet does, and it does not
+	// exist.
+	Missing bool
+}
+
+// ListenerSet adds listeners to a Gateway.
+type ListenerSet struct {
+	Namespace, Name string
 	// Missing: the route names it, and it does not exist.
 	Missing bool
 }
@@ -179,6 +233,8 @@ type Live struct {
 	Proxies []Proxy
 	// Before and After are the sums over all proxies.
 	Before, After probe.Stats
+	// Lost: a proxy went away meanwhile, with what it had counted.
+	Lost bool
 }
 
 // Proxy is one Envoy.
@@ -220,8 +276,6 @@ type Exchange struct {
 
 // Direct is a handshake with the backend without Envoy between.
 type Direct struct {
-	// From says from where, as "this machine" or "a port-forward".
-	From string
 	// DialFailure and DialError: no connection came about.
 	DialFailure probe.Failure
 	DialError   string

@@ -5,11 +5,14 @@ import (
 	"strings"
 )
 
-// foreignHint is the step for a policy that originate did not make: originate
-// would refuse to write another beside it. It is empty where the usual hint
+// foreignHint is the step for a policy that originate did not make, or would
+// write otherwise: originate would refuse to write another beside it, or take
+// away what it does not know. It is empty where the usual hint
 // does not touch the policy.
 func (e *Evidence) foreignHint(code Code) string {
 	switch code {
+	case RouteMissing:
+		return e.kubectl("get httproutes    # let a rule of one have backendRef %s, or write one", e.Target.ref())
 	case HostnameMismatch:
 		name := e.presentedDNS()
 		if name != "" && e.Policy.Kind == "BackendTLSPolicy" && strings.HasSuffix(e.Identity.Field, " validation.hostname") {
@@ -18,7 +21,11 @@ func (e *Evidence) foreignHint(code Code) string {
 		if name != "" {
 			return e.edit("the certificate is for " + name)
 		}
-	case CARefNotFound, CAKeyMissing, CAMalformed, CAExpired, CANotYetValid, UnknownAuthority, VerificationDisabled:
+	case VerificationDisabled:
+		if e.Trust.None {
+			return e.edit("refer to a CA that verifies the backend")
+		}
+	case CARefNotFound, CAKeyMissing, CAMalformed, CAExpired, CANotYetValid, UnknownAuthority:
 		return e.edit("refer to a CA that verifies the backend")
 	case NotTLS:
 		return e.kubectl("delete %s    # or let it target the port that speaks TLS", e.policyRef())

@@ -35,25 +35,25 @@ func (e *Evidence) hint(code Code) string {
 func (e *Evidence) configHint(code Code) string {
 	switch code {
 	case PolicyNotFound:
-		return e.originate("")
+		return e.originate()
 	case TargetNotFound:
 		if e.Target.Nearest != "" {
 			return e.kubectl("edit %s    # target %q", e.policyRef(), e.Target.Nearest)
 		}
 		return e.kubectl("get services,backends.gateway.kgateway.dev")
 	case CARefNotFound, CAKeyMissing, CAMalformed, CAExpired, CANotYetValid:
-		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
+		return e.trustHint()
 	case CADrift:
-		return e.originateAs("", "--sync")
+		return "kubectl tlsgw originate " + e.originated() + " --sync"
 	case RouteMissing:
-		return e.originate("--expose " + e.hostOr("HOSTNAME"))
+		return e.originate(e.expose()...)
 	case RouteNotAccepted:
 		if e.Route != nil {
 			return fmt.Sprintf("kubectl%s describe httproute -n %s %s", e.Connection, e.Route.Namespace, e.Route.Name)
 		}
 	case GatewayNotProgrammed, ConfigRejected:
 		if e.Gateway != nil {
-			return fmt.Sprintf("kubectl%s describe gateway -n %s %s", e.Connection, e.Gateway.Namespace, e.Gateway.Name)
+			return e.describeGateway()
 		}
 	case PolicyConflicted:
 		return e.kubectl("delete %s", e.policyRef())
@@ -65,7 +65,10 @@ func (e *Evidence) configHint(code Code) string {
 func (e *Evidence) liveHint(code Code) string {
 	switch code {
 	case VerificationDisabled:
-		return e.originateAs(e.Identity.SNI, "") + "    # finds what verifies the backend, or shows what it presents"
+		if !e.Trust.None {
+			break // the policy is right
+		}
+		return e.discover() + "    # finds what verifies the backend, or shows what it presents"
 	case UnexpectedStatus:
 		return e.unexpectedHint()
 	case GatewayUnreachable, StatsUnavailable:
@@ -76,7 +79,16 @@ func (e *Evidence) liveHint(code Code) string {
 			return fmt.Sprintf("kubectl%s get gateway,pods -n %s", e.Connection, e.Gateway.Namespace)
 		}
 	case NoHandshakeObserved:
-		return e.verify() + "    # again when the kept connections have closed"
+		return e.unobservedHint()
+	case NotReadable:
+		if u := e.Unread; u != nil && u.Resource != "" {
+			where := " -A"
+			if u.Namespace != "" {
+				where = " -n " + u.Namespace
+			}
+			return fmt.Sprintf("kubectl%s auth can-i %s %s%s    # then ask for that right", e.Connection, u.Verb, u.Resource, where)
+		}
+		return e.verify()
 	default:
 	}
 	return e.describePolicy()
@@ -94,22 +106,35 @@ func (e *Evidence) mayNotForward() bool {
 // default need TLS 1.2, so that an older version needs its cipher too; unknown
 // stands for one that has to be named and is not known.
 func (e *Evidence) versionHint(unknown string) string {
-	lowest, cipher := e.lowestPresented(), unknown
-	if e.Direct != nil && e.Direct.Presented != nil && (unknown != "" || lowest < "1.2") {
+	spoken, cipher := e.lowestPresented(), unknown
+	if e.Direct != nil && e.Direct.Presented != nil && (unknown != "" || spoken < "1.2") {
 		cipher = cmp.Or(probe.CipherName(e.Direct.Presented.CipherSuite), unknown)
 	}
-	var flags []string
-	if lowest < "1.2" || unknown == "" {
-		flags = append(flags, "--min-tls "+lowest)
+	var changes []Flag
+	_, highest := e.versions()
+	switch {
+	case spoken > highest:
+		changes = append(changes, Flag{"max-tls", spoken})
+	case spoken < "1.2" || unknown == "":
+		changes = append(changes, Flag{"min-tls", spoken})
 	}
 	if cipher != "" {
-		flags = append(flags, "--cipher "+cipher)
+		changes = append(changes, Flag{"cipher", cipher})
 	}
-	hint := e.originate(strings.Join(flags, " "))
-	if lowest < "1.2" {
+	hint := e.originate(changes...)
+	if spoken < "1.2" {
 		hint += "    # or, safer, let the backend speak TLS 1.2"
 	}
 	return hint
+}
+
+// unobservedHint: connections that were kept close one day; answers from
+// elsewhere are a matter of what is asked for.
+func (e *Evidence) unobservedHint() string {
+	if e.elsewhere() != nil {
+		return e.verify() + " --path /PATH    # one that only the backend answers; or --host"
+	}
+	return e.verify() + "    # again when the kept connections have closed"
 }
 
 // unexpectedHint: where the answer is right, it is to be expected.
@@ -139,13 +164,13 @@ func (e *Evidence) handshakeHint(code Code) string {
 	case ProtocolVersionMismatch:
 		return e.versionHint("")
 	case ClientCertificateRequired:
-		return e.originate("--client-cert secret/NAME")
+		return e.originate(Flag{"client-cert", "secret/NAME"})
 	case SNIRejected:
-		return e.originate("--sni NAME")
+		return e.originate(Flag{"sni", "NAME"})
 	case CipherMismatch:
 		return e.versionHint("NAME")
 	case ALPNMismatch:
-		return e.originate("--alpn http/1.1")
+		return e.originate(Flag{"alpn", "http/1.1"})
 	default:
 		return e.connectHint(code)
 	}
@@ -155,11 +180,11 @@ func (e *Evidence) certificateHint(code Code) string {
 	switch code {
 	case HostnameMismatch:
 		if name := e.presentedDNS(); name != "" {
-			return e.originateAs(name, e.trustFlag())
+			return e.originate(Flag{e.identityFlag(), name})
 		}
 		return fmt.Sprintf("give the backend a certificate for %s, then: %s", e.Identity.values(), e.verify())
 	case UnknownAuthority:
-		return e.originate("--ca-from backend") + "    # shows the chain the backend presents, and asks"
+		return e.trustHint()
 	case IncompleteChain:
 		return "let the backend present the intermediates after its certificate, then: " + e.verify()
 	case CertificateExpired, CertificateNotYetValid:
@@ -169,45 +194,7 @@ func (e *Evidence) certificateHint(code Code) string {
 	}
 }
 
-// originate is the command that writes the policy anew with one thing
-// changed.
-func (e *Evidence) originate(flags string) string {
-	trust := e.trustFlag()
-	if strings.Contains(flags, "--ca-from") {
-		trust = ""
-	}
-	sni := e.Identity.SNI
-	if strings.Contains(flags, "--sni") {
-		sni = ""
-	}
-	return e.originateAs(sni, strings.TrimSpace(trust+" "+flags))
-}
-
-func (e *Evidence) originateAs(sni, flags string) string {
-	command := "kubectl tlsgw originate " + e.targetArgs()
-	if e.Target.PortFlag != "" {
-		command += " --port " + e.Target.PortFlag
-	}
-	if sni != "" {
-		command += " --sni " + sni
-	}
-	if flags != "" {
-		command += " " + flags
-	}
-	return command
-}
-
 func (e *Evidence) verify() string { return "kubectl tlsgw verify " + e.targetArgs() }
-
-func (e *Evidence) trustFlag() string {
-	switch {
-	case e.Trust.System:
-		return "--system-ca"
-	case len(e.Trust.Refs) == 1:
-		return "--ca-from " + e.Trust.Refs[0]
-	}
-	return ""
-}
 
 func (e *Evidence) targetArgs() string {
 	return e.Target.ref() + e.where()
@@ -233,18 +220,19 @@ func (e *Evidence) describePolicy() string {
 	return e.kubectl("describe %s", e.policyRef())
 }
 
+func (e *Evidence) describeGateway() string {
+	kind, namespace, name := "gateway", e.Gateway.Namespace, e.Gateway.Name
+	if set := e.Gateway.Set; set != nil {
+		kind, namespace, name = "listenerset", set.Namespace, set.Name
+	}
+	return fmt.Sprintf("kubectl%s describe %s -n %s %s", e.Connection, kind, namespace, name)
+}
+
 func (e *Evidence) policyRef() string {
 	if e.Policy == nil {
 		return ""
 	}
 	return strings.ToLower(e.Policy.Kind) + "/" + e.Policy.Name
-}
-
-func (e *Evidence) hostOr(fallback string) string {
-	if e.Identity.SNI != "" {
-		return e.Identity.SNI
-	}
-	return fallback
 }
 
 func (e *Evidence) presentedDNS() string {

@@ -55,6 +55,7 @@ func TestForeignHint(t *testing.T) {
 		CARefNotFound:           "kubectl edit backendtlspolicy/nginx-tls    # refer to a CA that verifies the backend",
 		NotTLS:                  "kubectl delete backendtlspolicy/nginx-tls    # or let it target the port that speaks TLS",
 		ProtocolVersionMismatch: "kubectl edit backendtlspolicy/nginx-tls    # allow TLS 1.2, or let the backend speak what it allows",
+		RouteMissing:            "kubectl get httproutes    # let a rule of one have backendRef svc/nginx, or write one",
 		NoEndpoints:             "kubectl get endpointslices -l kubernetes.io/service-name=nginx",
 	} {
 		if got := e.hint(code); got != want {
@@ -67,20 +68,46 @@ func TestForeignHint(t *testing.T) {
 	}
 }
 
-// TestStaleStatus: a controller that is not running leaves an old status.
-func TestStaleStatus(t *testing.T) {
+// TestHintQuotes: what comes out of an object is pasted into a shell.
+func TestHintQuotes(t *testing.T) {
 	t.Parallel()
 	e := sound(newAuthorities(t), func(e *Evidence) {
-		e.Policy.Generation = 3
-		e.Policy.Statuses[0].Accepted = &Condition{True: true, Generation: 2}
+		e.Identity.SNI, e.Policy.Flags = "x;id", []Flag{{"sni", "x;id"}, {"label", "a=it's"}}
 	})
-	warnings := Evaluate(e).Warnings
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "generation 3; its status is of 2") {
-		t.Errorf("warnings are %q", warnings)
+	if got, want := e.hint(RouteMissing), `kubectl tlsgw originate svc/nginx --sni 'x;id' --label 'a=it'\''s' --expose 'x;id'`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	e.Policy.Statuses[0].Accepted.Generation = 3
-	if warnings := Evaluate(e).Warnings; len(warnings) > 0 {
-		t.Errorf("a status of now: %q", warnings)
+}
+
+// TestHintKeepsSettings: a flag that changes takes the place of what it
+// replaces, and all others stay.
+func TestHintKeepsSettings(t *testing.T) {
+	t.Parallel()
+	a := newAuthorities(t)
+	other := a.chain(a.root, func(s *pki.Spec) { s.DNSNames = []string{"other.example"} })
+	e := sound(a, func(e *Evidence) {
+		e.Policy.Flags = []Flag{{"sni", "a.test"}, {"san", "b.test"}, {"san", "c.test"}, {"system-ca", ""}, {"max-tls", "1.2"}, {"alpn", "h2"}}
+		e.Identity.Field = "BackendTLSPolicy/nginx-tls validation.subjectAltNames"
+		e.Direct = &Direct{Presented: &probe.Presented{Chain: other, Version: 0x0304}}
+		e.Live.Proxies[0].Cluster.TLS.MaxVersion = "1.2"
+	})
+	const originate = "kubectl tlsgw originate svc/nginx "
+	for code, want := range map[Code]string{
+		HostnameMismatch:          originate + "--sni a.test --san other.example --system-ca --max-tls 1.2 --alpn h2",
+		SNIRejected:               originate + "--sni NAME --san b.test --san c.test --system-ca --max-tls 1.2 --alpn h2",
+		ALPNMismatch:              originate + "--sni a.test --san b.test --san c.test --system-ca --max-tls 1.2 --alpn http/1.1",
+		ClientCertificateRequired: originate + "--sni a.test --san b.test --san c.test --client-cert secret/NAME --max-tls 1.2 --alpn h2",
+		ProtocolVersionMismatch:   originate + "--sni a.test --san b.test --san c.test --system-ca --max-tls 1.3 --alpn h2",
+		UnknownAuthority: originate + "--sni a.test --san b.test --san c.test --ca-from backend --max-tls 1.2 --alpn h2" +
+			"    # shows the chain the backend presents, and asks",
+	} {
+		if got := e.hint(code); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", code, got, want)
+		}
+	}
+	e.Policy.Flags = []Flag{{"sni", "a.test"}, {"client-cert", "secret/pair"}}
+	if got, want := e.hint(UnknownAuthority), "kubectl edit secret/pair    # its ca.crt must hold a CA that verifies the backend"; got != want {
+		t.Errorf("with a client certificate:\ngot  %s\nwant %s", got, want)
 	}
 }
 

@@ -2,7 +2,10 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
 
@@ -26,6 +29,8 @@ func Settling(e *Evidence) bool {
 		switch f.Code {
 		case GatewayNotProgrammed, PlaintextUpstream, NoEndpoints:
 			return true
+		case VerificationDisabled:
+			return !e.Trust.None
 		default:
 		}
 	}
@@ -62,7 +67,6 @@ func (e *Evidence) liveProxy(p Proxy) *Finding {
 
 func (e *Evidence) liveTLS(p Proxy) *Finding {
 	live := p.Cluster.TLS
-	unverified := !live.Verifies() || p.Secret != nil && p.Secret.Found && !p.Secret.Warming && !p.Secret.Trusts
 	switch {
 	case p.Secret != nil && p.Secret.Rejected != "":
 		return &Finding{
@@ -77,27 +81,94 @@ func (e *Evidence) liveTLS(p Proxy) *Finding {
 			Message:  fmt.Sprintf("Envoy %s still waits for the trust bundle of cluster %s (%s)", p.Name, p.Cluster.StatName, live.Trust),
 			Expected: "the bundle in the live configuration",
 		}
-	case unverified && !e.AllowInsecure:
+	case e.AllowInsecure && !p.verifies():
+		return nil
+	case !p.verifies():
 		return &Finding{
 			Code:      VerificationDisabled,
 			Message:   fmt.Sprintf("Envoy %s speaks TLS to %s and verifies nothing", p.Name, e.Target),
 			Expected:  "a trusted CA in cluster " + p.Cluster.StatName,
 			Presented: "no trusted CA in its validation context",
 		}
-	case e.Identity.SNI != "" && live.SNI != "" && live.SNI != e.Identity.SNI:
+	case e.namesIgnored(p):
 		return &Finding{
-			Code:      GatewayNotProgrammed,
-			Message:   fmt.Sprintf("Envoy %s still runs older settings of %s", p.Name, e.Policy),
-			Expected:  "SNI " + e.Identity.SNI,
-			Presented: "SNI " + live.SNI,
+			Code:      VerificationDisabled,
+			Message:   fmt.Sprintf("Envoy %s takes any certificate of the CA for %s, though %s names whom it must be for", p.Name, e.Target, e.Policy),
+			Expected:  e.Identity.String(),
+			Presented: "no name in the validation context of cluster " + p.Cluster.StatName,
+			Hint:      e.describePolicy() + "    # what does its controller say of the name?",
+		}
+	}
+	if d := e.settings().Differs(p.context(), e.own()); d != nil {
+		return &Finding{
+			Code:    GatewayNotProgrammed,
+			Message: fmt.Sprintf("Envoy %s still runs older settings of %s", p.Name, e.Policy), Expected: d.Expected, Presented: d.Presented,
 		}
 	}
 	return nil
 }
 
+// own says whether our own controller runs the Gateway.
+func (e *Evidence) own() bool {
+	return e.Gateway != nil && e.Gateway.Controller == contract.ControllerName
+}
+
+// settings are what the policy asks for.
+func (e *Evidence) settings() *Settings {
+	s := &Settings{
+		SNI: e.Identity.SNI, File: e.Trust.File, Insecure: e.Trust.None,
+		MinTLS: e.Policy.MinTLS, MaxTLS: e.Policy.MaxTLS,
+	}
+	for _, ref := range e.Trust.Refs {
+		kind, _, _ := strings.Cut(ref, "/")
+		known := kind == "configmap" || kind == "secret" // others count for nothing
+		if known && !slices.Contains(s.Refs, ref) {
+			s.Refs = append(s.Refs, ref)
+		}
+	}
+	for _, san := range e.Identity.SANs {
+		s.Names = append(s.Names, string(san.Type)+":"+san.Value)
+	}
+	return s
+}
+
+// namesIgnored: the policy names whom the certificate must be for, and Envoy
+// does not look.
+func (e *Evidence) namesIgnored(p Proxy) bool {
+	named := len(e.Identity.SANs) > 0 && !e.Trust.None && (e.own() || !e.Identity.Implied)
+	return named && !e.AllowInsecure && !p.context().VerifiesName()
+}
+
+// verifiesName says whether every proxy looks for whom the certificate is.
+func (e *Evidence) verifiesName() bool {
+	for _, p := range e.Live.Proxies {
+		if p.Cluster != nil && !p.context().VerifiesName() {
+			return false
+		}
+	}
+	return true
+}
+
+// verifies: a trust bundle that comes apart from the cluster may be empty.
+func (p Proxy) verifies() bool {
+	empty := p.Secret != nil && p.Secret.Found && !p.Secret.Warming && !p.Secret.Trusts
+	return p.Cluster.TLS.Verifies() && !empty
+}
+
+// context is the cluster's TLS context with the names that come with the trust
+// bundle: Envoy takes those of both.
+func (p Proxy) context() *probe.TLSContext {
+	if p.Secret == nil || len(p.Secret.SANs) == 0 || p.Cluster.TLS == nil {
+		return p.Cluster.TLS
+	}
+	joined := *p.Cluster.TLS
+	joined.SANs = append(slices.Clone(joined.SANs), p.Secret.SANs...)
+	return &joined
+}
+
 func (e *Evidence) acceptedBy() string {
 	by := "no controller"
-	for _, s := range e.Policy.Statuses {
+	for _, s := range e.statuses() {
 		if s.Accepted != nil && s.Accepted.True {
 			by = s.Controller
 		}

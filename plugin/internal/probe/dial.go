@@ -13,14 +13,6 @@ import (
 // Dialer opens one new connection to a place that it knows.
 type Dialer func(ctx context.Context) (net.Conn, error)
 
-// TCP dials address ("HOST:PORT") from this machine.
-func TCP(address string) Dialer {
-	return func(ctx context.Context) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address)
-	}
-}
-
 // Failure says in which way a connection or a handshake failed.
 type Failure string
 
