@@ -3,7 +3,11 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,4 +151,39 @@ func TestStepsArePrinted(t *testing.T) {
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// alone is a writer that one may write to at a time.
+type alone struct {
+	t       *testing.T
+	writing atomic.Bool
+}
+
+func (a *alone) Write(p []byte) (int, error) {
+	if !a.writing.CompareAndSwap(false, true) {
+		a.t.Error("two write at the same time")
+	}
+	runtime.Gosched()
+	a.writing.Store(false)
+	return len(p), nil
+}
+
+// What happens beside a step has details while the steps print lines.
+func TestStepsAndDetailsBesideThem(t *testing.T) {
+	t.Parallel()
+	steps := cluster.NewSteps(&alone{t: t}, func(string) string { return "" }, time.Now)
+	steps.Verbose()
+	const times = 2000
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for i := range times {
+			steps.Detail(strconv.Itoa(i))
+		}
+	})
+	for range times {
+		steps.Header("header")
+		_ = steps.Run(t.Context(), "step", func(context.Context) (cluster.Done, error) { return cluster.Done{}, nil })
+		steps.Say("line")
+	}
+	beside.Wait()
 }

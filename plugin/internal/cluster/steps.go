@@ -18,10 +18,12 @@ type Steps struct {
 	now func() time.Time
 	// live is true on a terminal, colour unless NO_COLOR is set there.
 	live, colour bool
-	header       string
 	verbose      bool
 
-	mu sync.Mutex
+	// mu is for all that is written: what happens beside a step has details
+	// too.
+	mu     sync.Mutex
+	header string
 	// detail is what the running step is at.
 	detail string
 }
@@ -63,10 +65,18 @@ func (s *Steps) clear() string {
 
 // Header is a line above the next step that is shown. It stays unsaid when
 // none is.
-func (s *Steps) Header(format string, args ...any) { s.header = fmt.Sprintf(format, args...) }
+func (s *Steps) Header(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.header = fmt.Sprintf(format, args...)
+}
 
 // Say prints a line.
-func (s *Steps) Say(format string, args ...any) { s.printf(format+"\n", args...) }
+func (s *Steps) Say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.printf(format+"\n", args...)
+}
 
 // Done is how a step ended well.
 type Done struct {
@@ -99,6 +109,8 @@ func (s *Steps) Run(ctx context.Context, title string, step func(context.Context
 const titleWidth = 72
 
 func (s *Steps) line(mark, title string, started time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.header != "" {
 		s.printf("%s\n", s.header)
 		s.header = ""
@@ -123,7 +135,7 @@ func (s *Steps) spin(title string, started time.Time) func() {
 		for i := 0; ; i++ {
 			select {
 			case <-done:
-				s.printf("\r\x1b[K")
+				s.wipe()
 				return
 			case <-tick.C:
 				s.frame(frames[i%len(frames)], title, started)
@@ -131,6 +143,13 @@ func (s *Steps) spin(title string, started time.Time) func() {
 		}
 	})
 	return func() { close(done); spinning.Wait() }
+}
+
+// wipe takes away the line of the step that has ended.
+func (s *Steps) wipe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.printf("\r\x1b[K")
 }
 
 // liveWidth keeps the running step on one line of a narrow terminal: a line
@@ -162,5 +181,6 @@ func (s *Steps) paint(colour, text string) string {
 	return colour + text + plain
 }
 
-// printf drops errors: when standard error is closed there is nobody to tell.
+// printf needs the lock. It drops errors: when standard error is closed there is
+// nobody to tell.
 func (s *Steps) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
