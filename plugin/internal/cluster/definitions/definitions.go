@@ -7,8 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
@@ -28,13 +32,17 @@ const (
 	pollInterval  = 25 * time.Millisecond
 )
 
-// annotationHash on a definition is the hash of what was written, so that the
-// megabyte that they are together is neither read nor compared when nothing
-// has changed.
-const annotationHash = "dev.tlsgw.dev/content-hash"
+// Annotations on a definition: the hash of what was written and the generation
+// that the API server gave it, so that the megabyte that they are together is
+// neither read nor compared when nothing has changed. Whoever changes the
+// definition makes another generation.
+const (
+	annotationHash       = "dev.tlsgw.dev/content-hash"
+	annotationGeneration = "dev.tlsgw.dev/content-generation"
+)
 
-// Ensure writes the definitions that are missing or of another version of this
-// program, waits until all are served, and tells whether there were any. They
+// Ensure writes the definitions that are missing, of another version of this
+// program or changed by somebody, waits until all are served, and tells whether there were any. They
 // are written as a whole: a server-side apply of their schemas takes the API
 // server several times as long.
 func Ensure(ctx context.Context, clients *kube.Clients, definitions []*apiextensionsv1.CustomResourceDefinition) (changed bool, err error) {
@@ -75,22 +83,58 @@ func ensure(ctx context.Context, clients *kube.Clients, definition *apiextension
 	hash := hex.EncodeToString(sum[:])
 	metav1.SetMetaDataAnnotation(&definition.ObjectMeta, annotationHash, hash)
 
+	err = retry.OnError(retry.DefaultRetry, func(err error) bool { return ctx.Err() == nil && passing(err) }, func() (err error) {
+		changed, err = write(ctx, clients, definition, hash)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("write definition %s: %w", definition.Name, err)
+	}
+	if !changed {
+		return false, nil
+	}
+	return true, clients.Wait(ctx, definition, "established", established)
+}
+
+// passing: the API server writes its status beside us, and on a busy machine it
+// may take longer for all definitions at once than a request may.
+func passing(err error) bool {
+	late, ok := errors.AsType[net.Error](err)
+	return apierrors.IsConflict(err) || ok && late.Timeout()
+}
+
+// write writes a definition unless it is there as it should be.
+func write(ctx context.Context, clients *kube.Clients, definition *apiextensionsv1.CustomResourceDefinition, hash string) (changed bool, err error) {
 	there := &metav1.PartialObjectMetadata{TypeMeta: definition.TypeMeta}
 	err = clients.Client.Get(ctx, client.ObjectKeyFromObject(definition), there)
 	switch {
 	case apierrors.IsNotFound(err):
-		err = clients.Client.Create(ctx, definition, client.FieldOwner(contract.FieldManager))
+		annotateGeneration(definition, 1)
+		return true, clients.Client.Create(ctx, definition, client.FieldOwner(contract.FieldManager))
 	case err != nil:
-	case there.Annotations[annotationHash] == hash:
+		return false, err
+	case there.Annotations[annotationHash] == hash && there.Annotations[annotationGeneration] == strconv.FormatInt(there.Generation, 10):
 		return false, nil
-	default:
-		definition.ResourceVersion = there.ResourceVersion
-		err = clients.Client.Update(ctx, definition, client.FieldOwner(contract.FieldManager))
 	}
-	if err != nil {
-		return false, fmt.Errorf("write definition %s: %w", definition.Name, err)
+	return true, replace(ctx, clients, there, definition)
+}
+
+func annotateGeneration(definition *apiextensionsv1.CustomResourceDefinition, generation int64) {
+	metav1.SetMetaDataAnnotation(&definition.ObjectMeta, annotationGeneration, strconv.FormatInt(generation, 10))
+}
+
+// replace writes a definition over the one that is there.
+func replace(ctx context.Context, clients *kube.Clients, there *metav1.PartialObjectMetadata, definition *apiextensionsv1.CustomResourceDefinition) error {
+	definition.ResourceVersion = there.ResourceVersion
+	next := there.Generation + 1
+	annotateGeneration(definition, next)
+	if err := clients.Client.Update(ctx, definition, client.FieldOwner(contract.FieldManager)); err != nil || definition.Generation == next {
+		return err
 	}
-	return true, clients.Wait(ctx, definition, "established", established)
+	// What it says was the same: that makes no new generation.
+	unsaid := definition.DeepCopy()
+	annotateGeneration(definition, definition.Generation)
+	return clients.Client.Patch(ctx, definition, client.MergeFrom(unsaid), client.FieldOwner(contract.FieldManager))
 }
 
 // watched are the kinds that the controller waits for when it starts.
