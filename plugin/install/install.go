@@ -90,6 +90,7 @@ func NewCommand(flags *genericclioptions.ConfigFlags, streams genericiooptions.I
 	set.SortFlags = false
 	set.StringVar(&o.Image, "image", "", "the controller's image (default: "+release.Repository+" of this version)")
 	set.Int32Var(&o.Replicas, "replicas", defaultReplicas, "how many pods the controller has")
+	set.StringVar(&o.LogLevel, "log-level", "info", "least level that the controller logs: debug, info, warn or error")
 	set.StringVar(&o.Channel, "gateway-api", "", "channel of Gateway API: standard, experimental or none (default: as it is, else standard)")
 	set.BoolVar(&o.Diff, "diff", false, "show what would change, and exit 1 if anything would")
 	kube.AddDryRun(set, &o.DryRun, "no cluster is asked")
@@ -114,6 +115,9 @@ func (o *Options) complete(version string) error {
 	}
 	if o.Replicas < 1 {
 		return fail.Usage("--replicas %d runs no controller: write 1 or more", o.Replicas).WithFix("kubectl tlsgw uninstall    # takes it away")
+	}
+	if o.LogLevel != "" && !slices.Contains(installation.LogLevels(), o.LogLevel) {
+		return fail.Usage("--log-level %q is unknown: write one of %s", o.LogLevel, strings.Join(installation.LogLevels(), ", "))
 	}
 	if o.Timeout <= 0 {
 		return fail.Usage("--timeout %s is not a time to wait: write one as 3m", o.Timeout)

@@ -91,6 +91,7 @@ func TestWrongFlags(t *testing.T) {
 		"output":          {"install", []string{"-o", "wide"}, []string{"--output", "yaml, json, name"}},
 		"channel":         {"install", []string{"--gateway-api", "beta"}, []string{"--gateway-api", "standard, experimental, none"}},
 		"replicas":        {"install", []string{"--replicas", "0"}, []string{"--replicas 0", "uninstall"}},
+		"log level":       {"install", []string{"--log-level", "trace"}, []string{"--log-level", "debug, info, warn, error"}},
 		"timeout":         {"install", []string{"--timeout", "0s"}, []string{"--timeout"}},
 		"image":           {"install", []string{"--image", "UPPER/case"}, []string{"--image"}},
 		"removal dry run": {"uninstall", []string{"--dry-run=maybe"}, []string{"--dry-run"}},
@@ -149,7 +150,7 @@ func TestDryRun(t *testing.T) {
 	if got := (person{}).run(t.Context(), t, "install", "--dry-run", "client").must(t, 0, "nothing was changed").stdout; strings.Count(got, "applied (client dry run)\n") != strings.Count(names, "\n") {
 		t.Errorf("dry run of the words --dry-run client:\n%s", got)
 	}
-	manifests := person{}.run(t.Context(), t, "install", "--dry-run=client", "-o", "yaml", "--replicas", "5").must(t, 0, "replicas: 5", release.Image("v1.2.3")).stdout
+	manifests := person{}.run(t.Context(), t, "install", "--dry-run=client", "-o", "yaml", "--replicas", "5", "--log-level", "debug").must(t, 0, "replicas: 5", "--log-level=debug", release.Image("v1.2.3")).stdout
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifests)))
 	for n := 0; ; n++ {
 		document, err := documents.Read()

@@ -14,7 +14,6 @@ package installation
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +36,9 @@ const (
 // Channels are all values of Options.Channel but the empty one.
 func Channels() []string { return []string{ChannelStandard, ChannelExperimental, ChannelNone} }
 
+// LogLevels are all that the controller knows.
+func LogLevels() []string { return []string{"debug", "info", "warn", "error"} }
+
 // Unchanged is the outcome of every error before the first write.
 const Unchanged = "nothing was changed"
 
@@ -49,15 +51,11 @@ type Options struct {
 	Image string
 	// Replicas of the controller; 0 is the default.
 	Replicas int32
-	// PullPolicy of Image; empty is IfNotPresent.
-	PullPolicy corev1.PullPolicy
 	// ClassParameters is the parametersRef of the GatewayClass; nil keeps what
 	// it has. The object that it names is the caller's to apply.
 	ClassParameters *gatewayv1.ParametersReference
-	// LogLevel of the controller; empty is the default.
+	// LogLevel of the controller, one of LogLevels; empty is the default.
 	LogLevel string
-	// ExtraArgs are added to the controller's arguments.
-	ExtraArgs []string
 	// Force takes over fields that other field managers have changed.
 	Force bool
 }
@@ -74,10 +72,8 @@ func Plan(o Options) ([]client.Object, error) {
 	}
 	controller, err := templates.Controller(templates.ControllerValues{
 		Image:           o.Image,
-		PullPolicy:      o.PullPolicy,
 		Replicas:        o.Replicas,
 		LogLevel:        o.LogLevel,
-		ExtraArgs:       o.ExtraArgs,
 		ClassParameters: o.ClassParameters,
 	})
 	if err != nil {
@@ -129,9 +125,17 @@ func WaitReady(ctx context.Context, clients *kube.Clients, progress func(seen st
 	}
 	class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: contract.GatewayClassName}}
 	if err := clients.Wait(ctx, class, "accepted by its controller", accepted); err != nil {
-		return fail.As(err).WithFix("kubectl logs -n %s -l %s=%s", contract.SystemNamespace, contract.LabelName, contract.ControllerDeployment)
+		failure := fail.As(err)
+		failure.Details = append(failure.Details, ControllerState(ctx, clients)...)
+		return failure.WithFix("kubectl logs -n %s -l %s=%s", contract.SystemNamespace, contract.LabelName, contract.ControllerDeployment)
 	}
 	return nil
+}
+
+// ControllerState is what the controller's pods are at, and what they said last,
+// in lines for fail.Error.Details.
+func ControllerState(ctx context.Context, clients *kube.Clients) []string {
+	return clients.PodState(ctx, contract.SystemNamespace, map[string]string{contract.LabelName: contract.ControllerDeployment})
 }
 
 func accepted(object client.Object) (done bool, seen string) {

@@ -21,7 +21,13 @@ func TestMain(m *testing.M) {
 // a cluster, so that tests cannot share one.
 func newCluster(t *testing.T) (*kubetest.Cluster, *kube.Clients) {
 	t.Helper()
-	cluster, err := kubetest.Start(false)
+	return newClusterWith(t, nil)
+}
+
+// newClusterWith is newCluster with flags of kube-apiserver.
+func newClusterWith(t *testing.T, flags map[string]string) (*kubetest.Cluster, *kube.Clients) {
+	t.Helper()
+	cluster, err := kubetest.StartWith(false, flags)
 	if err != nil {
 		t.Fatal(err)
 	}

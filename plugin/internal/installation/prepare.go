@@ -55,6 +55,9 @@ func prepare(ctx context.Context, clients *kube.Clients, o Options) (*Prepared, 
 	if err != nil {
 		return nil, err
 	}
+	if err := CheckVersion(ctx, clients, "kubectl config get-contexts    # upgrade the cluster, or choose another --context"); err != nil {
+		return nil, err
+	}
 	// Without rights, what follows would only say so again, one by one.
 	lacking, err := lackingRights(ctx, clients, planned, "get", "create", "patch")
 	if err != nil {

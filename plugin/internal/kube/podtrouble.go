@@ -20,8 +20,10 @@ const (
 	// troubleTimeout bounds reading the trouble: the wait before it has
 	// usually used up its own time.
 	troubleTimeout = 10 * time.Second
-	// troubleLogLines and troubleEvents are how many of the newest are shown.
+	// troubleLogLines and troubleEvents are how many of the newest are shown,
+	// readyLogLines of a pod that is ready.
 	troubleLogLines = 10
+	readyLogLines   = 5
 	troubleEvents   = 3
 	// troubleWidth is how many characters one line may have.
 	troubleWidth = 400
@@ -32,6 +34,19 @@ const (
 // latest warnings and last log lines, or why no pod could be made. It has no
 // error: what cannot be read is left out. A ctx that has ended is no obstacle.
 func (c *Clients) PodTrouble(ctx context.Context, namespace string, labels map[string]string) []string {
+	return c.podLines(ctx, namespace, labels, troubledPods)
+}
+
+// PodState is PodTrouble with the pods that are ready: for what they should
+// have done and did not.
+func (c *Clients) PodState(ctx context.Context, namespace string, labels map[string]string) []string {
+	return c.podLines(ctx, namespace, labels, func(pods []corev1.Pod) []podGroup {
+		return append(troubledPods(pods), readyPods(pods)...)
+	})
+}
+
+// podLines tells of the groups that choose makes of the pods.
+func (c *Clients) podLines(ctx context.Context, namespace string, labels map[string]string, choose func([]corev1.Pod) []podGroup) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), troubleTimeout)
 	defer cancel()
 	var pods corev1.PodList
@@ -45,7 +60,7 @@ func (c *Clients) PodTrouble(ctx context.Context, namespace string, labels map[s
 		return c.noPods(ctx, namespace, labels, events.Items)
 	}
 	var lines []string
-	for _, group := range troubledPods(pods.Items) {
+	for _, group := range choose(pods.Items) {
 		lines = append(lines, group.lines()...)
 		pod := group.pods[0]
 		for _, event := range group.news(warnings(events.Items, pod.UID)) {
@@ -102,6 +117,18 @@ func (g podGroup) news(warnings []string) []string {
 		}
 		return isState && !strings.Contains(state, " ") || strings.Contains(facts, message)
 	})
+}
+
+// readyPods are those that are ready, each for itself: what one of them says is
+// not what the others say.
+func readyPods(pods []corev1.Pod) []podGroup {
+	var groups []podGroup
+	for i := range pods {
+		if pod := &pods[i]; podReady(pod) {
+			groups = append(groups, podGroup{pods: []*corev1.Pod{pod}, facts: []string{"is ready"}})
+		}
+	}
+	return groups
 }
 
 // troubledPods groups the pods that are not ready by what is wrong with them.
@@ -212,8 +239,13 @@ func lastTime(event corev1.Event) time.Time {
 }
 
 // lastLog is the end of what a pod's first container that is not ready wrote,
-// before its restart where it has been restarted and not written since.
+// before its restart where it has been restarted and not written since; of a pod
+// that is ready, what its first container wrote.
 func (c *Clients) lastLog(ctx context.Context, pod *corev1.Pod) []string {
+	if podReady(pod) {
+		lines := c.podLog(ctx, pod, pod.Spec.Containers[0].Name, false)
+		return lines[max(0, len(lines)-readyLogLines):]
+	}
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		started := status.State.Running != nil || status.State.Terminated != nil
 		before := status.LastTerminationState.Terminated != nil

@@ -78,6 +78,11 @@ func TestTroubledPods(t *testing.T) {
 	groups := troubledPods([]corev1.Pod{
 		well, going, named("a", podWith(waits("ErrImagePull", "m", 0))), named("b", podWith()), named("c", podWith(waits("ErrImagePull", "m", 0))),
 	})
+	for _, group := range readyPods([]corev1.Pod{well, going, named("a", podWith()), well}) {
+		if got := group.lines(); !slices.Equal(got, []string{"pod well: is ready"}) {
+			t.Errorf("ready pods: got %q", got)
+		}
+	}
 	var lines []string
 	for _, group := range groups {
 		lines = append(lines, group.lines()...)

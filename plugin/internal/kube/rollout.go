@@ -95,9 +95,15 @@ func (c *Clients) rolloutTrouble(ctx context.Context, deployment *appsv1.Deploym
 	}
 	failure.Details = append(failure.Details, c.PodTrouble(ctx, deployment.Namespace, matchLabels(deployment))...)
 	if missing, ok := errors.AsType[*UnreachableError](failure.Err); ok {
-		return failure.WithFix("kind load docker-image %s    # in a kind cluster; else let its nodes reach the registry, or a mirror of it", missing.Image)
+		return failure.WithFix("let the nodes reach its registry, or a mirror of it; a node that is a container of Docker can be given the image: %s", GiveImage("docker", "NODE", missing.Image))
 	}
 	return failure.WithFix("kubectl describe deployment,pods -n %s -l %s", deployment.Namespace, labels.SelectorFromSet(matchLabels(deployment)))
+}
+
+// GiveImage is a command that gives an image which a container engine has to a
+// node that is one of its containers.
+func GiveImage(engine, node, image string) string {
+	return fmt.Sprintf("%s save %s | %[1]s exec -i %[3]s ctr -n k8s.io images import -", engine, image, node)
 }
 
 func matchLabels(deployment *appsv1.Deployment) map[string]string {

@@ -37,7 +37,10 @@ type Cluster struct {
 // Start runs etcd and a kube-apiserver from KUBEBUILDER_ASSETS, with all
 // CRDs, or without any. Missing binaries are an error that says where to get
 // them.
-func Start(withCRDs bool) (*Cluster, error) {
+func Start(withCRDs bool) (*Cluster, error) { return StartWith(withCRDs, nil) }
+
+// StartWith is Start with further flags of kube-apiserver, by their names.
+func StartWith(withCRDs bool, flags map[string]string) (*Cluster, error) {
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if _, err := exec.LookPath(filepath.Join(assets, "kube-apiserver")); assets == "" || err != nil {
 		return nil, errors.New("this test needs kube-apiserver and etcd: run make test, or make tools and set KUBEBUILDER_ASSETS")
@@ -45,6 +48,9 @@ func Start(withCRDs bool) (*Cluster, error) {
 	environment := &envtest.Environment{
 		ControlPlaneStartTimeout: time.Minute,
 		ControlPlaneStopTimeout:  10 * time.Second,
+	}
+	for name, value := range flags {
+		environment.ControlPlane.GetAPIServer().Configure().Set(name, value)
 	}
 	if withCRDs {
 		crds, err := templates.CRDs(templates.Standard)
