@@ -82,9 +82,9 @@ func (f *upFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.Envoy, "envoy", "", "the Envoy program, with --driver local (default: "+binaries.EnvEnvoy+", PATH, then the cache)")
 	fs.StringVar(&f.KubeAssets, "kube-assets", "", "folder with etcd and kube-apiserver, with --driver local (default: "+binaries.EnvKubeAssets+", PATH, the cache, then a download)")
 	fs.StringVar(&f.NodeImage, "node-image", "", "the node's image, with --driver kind (default "+kind.DefaultNodeImage+")")
-	fs.StringVar(&f.Image, "image", "", "the controller's image, with --driver kind (default: made of this very binary)")
-	fs.StringVar(&f.LinuxBinary, "linux-binary", "", "a static Linux kubectl-tlsgw to make the controller's image of, with --driver kind (default: this very binary)")
-	fs.StringVar(&f.SystemCAFile, "system-ca-file", "", "the bundle that wellKnownCACertificates: System means (default: that of the operating system, or of Envoy's image)")
+	fs.StringVar(&f.Image, "image", "", "the controller's image, with --driver kind (default: made of this very binary, which an empty value goes back to)")
+	fs.StringVar(&f.LinuxBinary, "linux-binary", "", "a static Linux kubectl-tlsgw to make the controller's image of, with --driver kind (default: this very binary, which an empty value goes back to)")
+	fs.StringVar(&f.SystemCAFile, "system-ca-file", "", "the bundle that wellKnownCACertificates: System means (default: that of the operating system, or of Envoy's image, which an empty value goes back to)")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say what each step is at")
 	fs.BoolVar(&f.wait, "wait", true, "wait until the gateway answers")
 	fs.BoolVar(&f.Retain, "retain", false, "keep what was made when a step fails")
@@ -104,6 +104,9 @@ func (f *upFlags) complete(o *upOptions, cmd *cobra.Command, flags *genericcliop
 	o.Break = cluster.Break(f.broken)
 	o.NoWait = !f.wait
 	o.Kubeconfig = *flags.KubeConfig
+	given := cmd.Flags().Changed
+	o.OwnProgram = (given("image") || given("linux-binary")) && o.Image == "" && o.LinuxBinary == ""
+	o.OwnBundle = given("system-ca-file") && o.SystemCAFile == ""
 	if err := o.Validate(); err != nil {
 		return err
 	}

@@ -79,7 +79,10 @@ func TestLife(t *testing.T) {
 	t.Run("refuses to move", func(t *testing.T) {
 		m.command(t.Context(), t, "dev-up", "--http-port", "1234").mustExit(t, 2).
 			mustSay(t, "is there already", "--http-port", "dev-down", "nothing was changed")
+		m.command(t.Context(), t, "dev-up", "--kubeconfig", m.state("other")).mustExit(t, 2).
+			mustSay(t, "is there already", "--kubeconfig="+m.env["KUBECONFIG"], "nothing was changed")
 	})
+	t.Run("goes back from files that are gone", func(t *testing.T) { m.checkGoneFiles(t) })
 
 	m.command(t.Context(), t, "dev-down").mustExit(t, 0).
 		mustSay(t, "stopped controller, envoy, etcd, kube-apiserver, sample", "Removed context tlsgw-local")
@@ -138,6 +141,28 @@ func (m *machine) checkObjects(t *testing.T) {
 	if got := m.bundle(t); got != "mine" {
 		t.Errorf("the user's ConfigMap was overwritten with %q", got)
 	}
+}
+
+// checkGoneFiles: what an earlier dev-up was given and has moved since is said
+// to be so, with the way back, or is found elsewhere.
+func (m *machine) checkGoneFiles(t *testing.T) {
+	t.Helper()
+	served, err := os.ReadFile(m.state("tlsgw", "sample", "bundle.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, envoy := filepath.Join(m.dir, "bundle.crt"), filepath.Join(m.dir, "envoy")
+	if err := errors.Join(os.WriteFile(bundle, served, 0o600), os.Symlink(m.env["TLSGW_ENVOY"], envoy)); err != nil {
+		t.Fatal(err)
+	}
+	m.command(t.Context(), t, "dev-up", "--system-ca-file", bundle, "--envoy", envoy).mustExit(t, 0).mustSay(t, "(the controller has new settings)", "(Envoy has new settings)")
+	if err := errors.Join(os.Remove(bundle), os.Remove(envoy)); err != nil {
+		t.Fatal(err)
+	}
+	m.command(t.Context(), t, "dev-up").mustExit(t, 1).
+		mustSay(t, "was given --system-ca-file "+bundle+" by an earlier dev-up", "no such file", "dev-up --name tlsgw --system-ca-file=", "nothing was changed")
+	m.command(t.Context(), t, "dev-up", "--system-ca-file=").mustExit(t, 0).mustSay(t, "(the controller has new settings)", "(Envoy has new settings)")
+	m.command(t.Context(), t, "dev-up").mustExit(t, 0).mustSay(t, upAndWell)
 }
 
 func (m *machine) bundle(t *testing.T) string {
@@ -230,7 +255,7 @@ func TestFailureCleansUp(t *testing.T) {
 	}
 	m.env["KUBEBUILDER_ASSETS"] = assets
 	m.command(t.Context(), t, m.up()...).mustExit(t, 1).
-		mustSay(t, "✗ etcd and kube-apiserver", "the disk is on fire", "nothing is left of it")
+		mustSay(t, "✗ etcd and kube-apiserver", "the process has ended: exit status 1", "the disk is on fire", "nothing is left of it")
 	m.mustLeaveNothing(t, broken, genuine)
 
 	m.command(t.Context(), t, m.up("--retain")...).mustExit(t, 1).mustSay(t, "kept for a look", m.state("tlsgw", "log"))
@@ -280,6 +305,7 @@ func TestRefusals(t *testing.T) {
 		"flag of kind":    {args: []string{"dev-up", "--image", "x"}, env: map[string]string{"PATH": "/nonexistent"}, code: 2, want: []string{"--image is for --driver kind: with driver local"}},
 		"flag of local":   {args: []string{"dev-up", "--driver", "kind", "--envoy", "x"}, code: 2, want: []string{"--envoy is for --driver local"}},
 		"two controllers": {args: []string{"dev-up", "--image", "x", "--linux-binary", "y"}, code: 2, want: []string{"--image and --linux-binary"}},
+		"kubeconfig":      {args: m.up("--kubeconfig", "/proc/self/none/config"), code: 1, want: []string{"kubeconfig /proc/self/none/config cannot be written", "--kubeconfig FILE", "nothing was changed"}},
 		"driver":          {args: m.up("--driver", "vm"), code: 2, want: []string{`--driver "vm" is unknown`}},
 		"name":            {args: m.up("--name", "a/b"), code: 2, want: []string{`--name "a/b"`}},
 		"break":           {args: m.up("--break", "everything"), code: 2, want: []string{`--break "everything"`, "tls-version"}},

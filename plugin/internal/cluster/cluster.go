@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
@@ -57,6 +58,9 @@ type Options struct {
 	// SystemCAFile is the bundle that wellKnownCACertificates: System
 	// stands for; empty means that of the operating system.
 	SystemCAFile string
+	// OwnProgram is the way back from an Image or LinuxBinary that a cluster
+	// has to this very program, OwnBundle the one from its SystemCAFile.
+	OwnProgram, OwnBundle bool
 	// NoWait returns before the Gateway answers.
 	NoWait bool
 	// Retain keeps a cluster that could not be completed.
@@ -152,6 +156,44 @@ func ValidateName(name string) error {
 	}
 	return fail.Usage("--name %q is not a cluster name: write up to %d lower case letters, digits and dashes", name, maxName).
 		WithFix("leave out --name, or write one as: --name second")
+}
+
+// Command is the dev-up with these options, as a person would type it.
+func (o Options) Command(driver string) string {
+	words := []string{"kubectl tlsgw dev-up --driver", driver, "--name", o.Name}
+	text := func(flag, value string) {
+		if strings.ContainsAny(value, " \t\n\"'$&;()<>|*?`\\") {
+			value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+		}
+		if value != "" {
+			words = append(words, flag, value)
+		}
+	}
+	number := func(flag string, value int) {
+		if value != 0 {
+			words = append(words, flag, strconv.Itoa(value))
+		}
+	}
+	number("--http-port", o.HTTPPort)
+	number("--admin-port", o.AdminPort)
+	text("--gateway-api", o.GatewayAPI)
+	text("--break", string(o.Break))
+	text("--kubeconfig", o.Kubeconfig)
+	text("--kube-assets", o.KubeAssets)
+	text("--envoy", o.Envoy)
+	text("--node-image", o.NodeImage)
+	text("--image", o.Image)
+	text("--linux-binary", o.LinuxBinary)
+	text("--system-ca-file", o.SystemCAFile)
+	for _, flag := range []struct {
+		given bool
+		text  string
+	}{{o.NoSample, "--no-sample"}, {o.NoWait, "--wait=false"}, {o.Retain, "--retain"}} {
+		if flag.given {
+			words = append(words, flag.text)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // ContextName is the kubeconfig context of a cluster: tlsgw-local for the

@@ -187,3 +187,21 @@ func TestStepsAndDetailsBesideThem(t *testing.T) {
 	}
 	beside.Wait()
 }
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	for want, options := range map[string]cluster.Options{
+		"": {},
+		" --http-port 81 --gateway-api experimental --break ca --node-image n --image i --wait=false --retain": {
+			HTTPPort: 81, GatewayAPI: "experimental", Break: "ca", NodeImage: "n", Image: "i", NoWait: true, Retain: true,
+		},
+		" --admin-port 82 --kubeconfig '/a b' --kube-assets /k --envoy /e --linux-binary /l --system-ca-file '/it'\\''s' --no-sample": {
+			AdminPort: 82, Kubeconfig: "/a b", KubeAssets: "/k", Envoy: "/e", LinuxBinary: "/l", SystemCAFile: "/it's", NoSample: true,
+		},
+	} {
+		options.Name = "dev"
+		if got := options.Command("kind"); got != "kubectl tlsgw dev-up --driver kind --name dev"+want {
+			t.Errorf("Command() = %s, want %s", got, want)
+		}
+	}
+}

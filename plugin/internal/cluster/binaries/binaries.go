@@ -165,6 +165,17 @@ func (f Finder) userDir(variable, below string) string {
 	return ""
 }
 
+// Are tells whether all paths are still those of programs.
+func Are(paths ...string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool {
+		if path == "" {
+			return true
+		}
+		_, err := executable(path)
+		return err != nil
+	})
+}
+
 func executable(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -18,7 +18,9 @@ type settings struct {
 	NodeImage string `json:"nodeImage"`
 	// Image is that of the controller where it was given, LinuxBinary what
 	// its image was made of where that was given.
-	Image       string `json:"image,omitempty"`
+	Image string `json:"image,omitempty"`
+	// ImageID is what the engine called Image when it was given to the node.
+	ImageID     string `json:"imageID,omitempty"`
 	LinuxBinary string `json:"linuxBinary,omitempty"`
 	// Network is true when kind's network was not there before.
 	Network bool `json:"network"`
@@ -45,7 +47,10 @@ func (s *settings) merge(o cluster.Options) error {
 	}
 	// The last one that was given counts: another binary is another
 	// controller.
-	if o.Image != "" || o.LinuxBinary != "" {
+	if o.Image != "" || o.LinuxBinary != "" || o.OwnProgram {
+		if s.Image != o.Image {
+			s.ImageID = ""
+		}
 		s.Image, s.LinuxBinary = o.Image, o.LinuxBinary
 	}
 	return nil
@@ -63,7 +68,10 @@ func (s settings) again(o cluster.Options) settings {
 		SystemCAFile: cmp.Or(o.SystemCAFile, s.SystemCAFile),
 	})
 	fresh.Image, fresh.LinuxBinary = s.Image, s.LinuxBinary
-	if o.Image != "" || o.LinuxBinary != "" {
+	if o.OwnBundle {
+		fresh.SystemCAFile = ""
+	}
+	if o.Image != "" || o.LinuxBinary != "" || o.OwnProgram {
 		fresh.Image, fresh.LinuxBinary = o.Image, o.LinuxBinary
 	}
 	fresh.Kubeconfig, fresh.Network = s.Kubeconfig, s.Network

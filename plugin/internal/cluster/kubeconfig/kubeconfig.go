@@ -36,8 +36,11 @@ func Files(getenv func(string) string, explicit string) ([]string, error) {
 		return absolute([]string{explicit})
 	}
 	if list := getenv(clientcmd.RecommendedConfigPathEnvVar); list != "" {
-		files := filepath.SplitList(list)
-		return absolute(slices.DeleteFunc(files, func(f string) bool { return f == "" }))
+		files := slices.DeleteFunc(filepath.SplitList(list), func(f string) bool { return f == "" })
+		if len(files) == 0 {
+			return nil, fail.Usage("KUBECONFIG is %q, which names no file", list).WithFix("unset KUBECONFIG, or give a file with --kubeconfig")
+		}
+		return absolute(files)
 	}
 	home := Home(getenv)
 	if home == "" {
@@ -71,7 +74,11 @@ func (a access) GetStartingConfig() (*clientcmdapi.Config, error) {
 	return config, nil
 }
 
-// GetDefaultFilename is, as kubectl has it, the first file that exists.
+// errNoFiles is what all that writes ends with where a Change has no files.
+var errNoFiles = errors.New("no kubeconfig file is known to write the context to")
+
+// GetDefaultFilename is, as kubectl has it, the first file that exists. There
+// must be one in the list.
 func (a access) GetDefaultFilename() string {
 	for _, f := range a {
 		if exists(f) {
@@ -92,6 +99,9 @@ const (
 // modify changes the user's kubeconfig as kubectl does. Where another kubectl
 // is at it, it tries again.
 func (a access) modify(ctx context.Context, change func(*clientcmdapi.Config)) error {
+	if len(a) == 0 {
+		return errNoFiles
+	}
 	var err error
 	for range kubeconfigTries {
 		var config *clientcmdapi.Config
@@ -117,6 +127,9 @@ func (a access) modify(ctx context.Context, change func(*clientcmdapi.Config)) e
 // Plan remembers how to undo what Install will do to the context of that name.
 func (c *Change) Plan(name string) error {
 	files := access(c.Files)
+	if len(files) == 0 {
+		return errNoFiles
+	}
 	if target := files.GetDefaultFilename(); !exists(target) {
 		c.Created = target
 	}
@@ -134,6 +147,9 @@ func (c *Change) Plan(name string) error {
 // write. It leaves nothing behind.
 func (c *Change) CheckWritable() error {
 	files := access(c.Files)
+	if len(files) == 0 {
+		return fail.Failed("%w", errNoFiles).WithFix("give one with --kubeconfig FILE, or set KUBECONFIG")
+	}
 	if _, err := files.GetStartingConfig(); err != nil {
 		return fail.Failed("%w", err).WithFix("mend that file, or give another with --kubeconfig")
 	}
@@ -146,6 +162,21 @@ func (c *Change) CheckWritable() error {
 		return fail.Failed("kubeconfig %s cannot be written: %w", path, err).WithFix("give another with --kubeconfig FILE, or set KUBECONFIG")
 	}
 	return nil
+}
+
+// CheckKept is CheckWritable for a cluster that is there: files that have the
+// context of that name as the file own has it need not be written.
+func (c *Change) CheckKept(name, own string) error {
+	if ours, err := clientcmd.LoadFromFile(own); err == nil {
+		if there, _, err := c.Installed(name, ours); there && err == nil {
+			return nil
+		}
+	}
+	err := c.CheckWritable()
+	if err == nil {
+		return nil
+	}
+	return fail.As(err).WithFix("mend that: context %s was written there, and has to be written again", name)
 }
 
 // writable opens the file if it is there, else it tries the nearest folder
@@ -205,7 +236,7 @@ func (c *Change) Installed(name string, ours *clientcmdapi.Config) (there, curre
 		return false, false, err
 	}
 	cluster, user, entry := config.Clusters[name], config.AuthInfos[name], config.Contexts[name]
-	if cluster == nil || user == nil || entry == nil {
+	if cluster == nil || user == nil || entry == nil || ours.Clusters[name] == nil || ours.AuthInfos[name] == nil {
 		return false, false, nil
 	}
 	there = cluster.Server == ours.Clusters[name].Server &&

@@ -164,6 +164,58 @@ func TestKubeconfigFiles(t *testing.T) {
 	}
 }
 
+// Nothing is written where no file is known, and nothing panics.
+func TestNoKubeconfigFiles(t *testing.T) {
+	t.Parallel()
+	ours := New("tlsgw-local", "https://127.0.0.1:6443", nil, nil, nil)
+	none := &Change{}
+	for what, err := range map[string]error{
+		"Plan": none.Plan("tlsgw-local"), "CheckWritable": none.CheckWritable(),
+		"CheckKept": none.CheckKept("tlsgw-local", "/nonexistent"), "Install": none.Install(t.Context(), "tlsgw-local", ours),
+	} {
+		if !errors.Is(err, errNoFiles) {
+			t.Errorf("%s() = %v", what, err)
+		}
+	}
+	if there, _, err := none.Installed("tlsgw-local", ours); there || err != nil {
+		t.Errorf("Installed() = %v, %v", there, err)
+	}
+	if _, err := Files(func(string) string { return ":" }, ""); err == nil || fail.Code(err) != fail.CodeUsage {
+		t.Errorf("Files() = %v", err)
+	}
+}
+
+// A file that nobody may write is no obstacle while it has what it should.
+func TestCheckKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ours := New("tlsgw-local", "https://127.0.0.1:6443", []byte("ca"), []byte("cert"), []byte("key"))
+	content, err := Encode(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := put(t, string(content), dir, "own")
+	empty := put(t, "", dir, "empty")
+	for name, tt := range map[string]struct {
+		files []string
+		own   string
+		want  string // "" when it is fine
+	}{
+		// The last of the files would be written, and cannot be.
+		"has it":           {files: []string{"/proc/self/none/config", own}, own: own},
+		"could be written": {files: []string{filepath.Join(dir, "new")}, own: own},
+		"lacks it":         {files: []string{"/proc/self/none/config"}, own: own, want: "cannot be written"},
+		"own is gone":      {files: []string{"/proc/self/none/config"}, own: filepath.Join(dir, "gone"), want: "cannot be written"},
+		"own is empty":     {files: []string{"/proc/self/none/config"}, own: empty, want: "cannot be written"},
+	} {
+		c := Change{Files: tt.files}
+		err := c.CheckKept("tlsgw-local", tt.own)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(fail.As(err).Fix, "context tlsgw-local")) {
+			t.Errorf("%s: CheckKept() = %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
 func TestCheckWritable(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

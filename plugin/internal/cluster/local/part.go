@@ -71,6 +71,8 @@ type running struct {
 	record daemon.Record
 	// exited is nil when an earlier command has started it.
 	exited <-chan struct{}
+	// ended says how, once exited is closed.
+	ended func() error
 	// healed says why it was started again, in a cluster that was up before.
 	healed string
 }
@@ -123,7 +125,7 @@ func (u *up) start(ctx context.Context, p part, fingerprint, reason string) (*ru
 		return nil, err
 	}
 	u.changed = true
-	r := &running{part: p, record: process.Record, exited: process.Exited()}
+	r := &running{part: p, record: process.Record, exited: process.Exited(), ended: process.Err}
 	if u.found {
 		r.healed = reason
 	}
@@ -158,8 +160,6 @@ func (u *up) await(ctx context.Context, r *running) error {
 	return u.explain(r.part, r.poll(ctx, startTimeout))
 }
 
-var errExited = errors.New("the process has ended")
-
 func (r *running) poll(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
@@ -174,12 +174,20 @@ func (r *running) poll(ctx context.Context, within time.Duration) error {
 		}
 		select {
 		case <-r.exited:
-			return errExited
+			return hasEnded(r.ended())
 		case <-ctx.Done():
 			return fmt.Errorf("%w; last seen: %w", context.Cause(ctx), err)
 		case <-tick.C:
 		}
 	}
+}
+
+// hasEnded says how a process did.
+func hasEnded(how error) error {
+	if how == nil {
+		return errors.New("the process has ended")
+	}
+	return fmt.Errorf("the process has ended: %w", how)
 }
 
 // explain adds the last log lines of a part that is not well.

@@ -98,7 +98,7 @@ func (u *up) stepGateway(ctx context.Context, s *started) (cluster.Done, error) 
 	if err := u.clients.Wait(ctx, gateway.Dev(), "programmed", gateway.Programmed); err != nil {
 		return cluster.Done{}, u.explain(u.controller(), err)
 	}
-	answering := &running{part: s.envoy.part, exited: s.envoy.exited}
+	answering := &running{part: s.envoy.part, exited: s.envoy.exited, ended: s.envoy.ended}
 	answering.check = func(ctx context.Context) error { return gateway.Answers(ctx, u.HTTPPort) }
 	return cluster.Done{Title: healed(s.envoy)}, u.explain(s.envoy.part, answering.poll(ctx, patience))
 }

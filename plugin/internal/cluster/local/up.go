@@ -95,7 +95,9 @@ func (u *up) prepare(ctx context.Context) (err error) {
 	u.found, u.settings = found, stored
 	if found {
 		u.steps.Header("Healing dev cluster %q (driver local)", u.options.Name)
-		err = u.merge(u.options)
+		if err = u.merge(u.options); err == nil {
+			err = u.Kubeconfig.CheckKept(u.contextName(), u.dir.path(kubeconfigFile))
+		}
 	} else {
 		why := ""
 		if u.options.Why != "" {
@@ -106,6 +108,9 @@ func (u *up) prepare(ctx context.Context) (err error) {
 		err = u.chooseOwn(ctx)
 	}
 	if err != nil {
+		return err
+	}
+	if err := u.CheckBundle(u.options); err != nil {
 		return err
 	}
 	if u.systemCA = u.SystemCAFile; u.systemCA == "" {
@@ -124,15 +129,18 @@ func (u *up) chooseOwn(ctx context.Context) (err error) {
 	if u.Ports, err = choosePorts(ctx, u.driver.Rand); err != nil {
 		return err
 	}
-	u.Kubeconfig.Files, err = kubeconfig.Files(u.driver.Getenv, u.options.Kubeconfig)
-	return err
+	if u.Kubeconfig.Files, err = kubeconfig.Files(u.driver.Getenv, u.options.Kubeconfig); err != nil {
+		return err
+	}
+	return u.Kubeconfig.CheckWritable()
 }
 
 // findPrograms keeps to those that a cluster was made with, so that it is
-// checked and healed whatever the environment says now.
+// checked and healed whatever the environment says now. Where they are gone, it
+// looks for others.
 func (u *up) findPrograms(ctx context.Context) (err error) {
 	finder := u.driver.finder()
-	if u.options.Envoy == "" && u.Programs.Envoy != "" {
+	if u.options.Envoy == "" && binaries.Are(u.Programs.Envoy) {
 		u.options.Envoy = u.Programs.Envoy
 	}
 	if u.envoyPath, err = finder.Envoy(u.options.Envoy); err != nil {
@@ -141,7 +149,7 @@ func (u *up) findPrograms(ctx context.Context) (err error) {
 	if u.envoyVersion, err = binaries.EnvoyVersion(ctx, u.envoyPath); err != nil {
 		return err
 	}
-	if u.options.KubeAssets == "" && u.Programs.Etcd != "" {
+	if u.options.KubeAssets == "" && binaries.Are(u.Programs.Etcd, u.Programs.APIServer) {
 		u.kube = binaries.Kube{Etcd: u.Programs.Etcd, APIServer: u.Programs.APIServer}
 	} else if u.kube, err = finder.Kube(u.options.KubeAssets); errors.Is(err, binaries.ErrNoKube) {
 		title := fmt.Sprintf("download of etcd and kube-apiserver 1.%d", binaries.KubeMinor)

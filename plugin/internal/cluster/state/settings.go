@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/bundle"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kubeconfig"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -47,6 +51,7 @@ func (s *Settings) Merge(o cluster.Options) error {
 		Fixed(o.Name, "--http-port", o.HTTPPort, s.HTTPPort),
 		Fixed(o.Name, "--gateway-api", o.GatewayAPI, s.GatewayAPI),
 		Fixed(o.Name, "--no-sample", o.NoSample, !s.Sample),
+		s.fixedKubeconfig(o),
 	); err != nil {
 		return err
 	}
@@ -56,9 +61,57 @@ func (s *Settings) Merge(o cluster.Options) error {
 			WithOutcome("nothing was changed")
 	}
 	s.Break = cmp.Or(o.Break, s.Break)
-	s.SystemCAFile = cmp.Or(o.SystemCAFile, s.SystemCAFile)
+	if s.SystemCAFile = cmp.Or(o.SystemCAFile, s.SystemCAFile); o.OwnBundle {
+		s.SystemCAFile = ""
+	}
 	return nil
 }
+
+// CheckBundle fails where the file of --system-ca-file, which was checked when
+// it was given, is there no more or is another one now.
+func (s *Settings) CheckBundle(o cluster.Options) error {
+	if s.SystemCAFile == "" || s.SystemCAFile == o.SystemCAFile {
+		return nil
+	}
+	content, err := os.ReadFile(s.SystemCAFile)
+	if err == nil {
+		_, err = bundle.Parse(content)
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	if err == nil {
+		return nil
+	}
+	return fail.Failed("dev cluster %q was given --system-ca-file %s by an earlier dev-up, which cannot be used any more: %w", o.Name, s.SystemCAFile, err).
+		WithFix("kubectl tlsgw dev-up --name %s --system-ca-file=    # for the system's own bundle, or give another file", o.Name)
+}
+
+// fixedKubeconfig refuses another file than the context was written to: dev-down
+// takes it away from there alone.
+func (s *Settings) fixedKubeconfig(o cluster.Options) error {
+	if o.Kubeconfig == "" {
+		return nil
+	}
+	asked, err := kubeconfig.Files(nil, o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	list := string(filepath.ListSeparator)
+	return Fixed(o.Name, "--kubeconfig", strings.Join(asked, list), strings.Join(s.Kubeconfig.Files, list))
+}
+
+// Check fails for settings that no cluster has: those of a file that somebody
+// has cut off or emptied.
+func (s Settings) Check() error {
+	if s.HTTPPort == 0 || s.GatewayAPI == "" {
+		return errors.New("they are not whole")
+	}
+	return nil
+}
+
+// checked are the settings of any driver.
+type checked interface{ Check() error }
 
 // Fixed refuses, for a flag that a cluster keeps for its life, another value
 // than it has. The zero value asks for nothing.
@@ -74,7 +127,7 @@ func Fixed[T comparable](name, flag string, asked, have T) error {
 
 // LoadSettings reads the settings of a driver; it returns false when there is
 // no such cluster. After an error they are zero.
-func LoadSettings[T any](dir Dir) (settings T, found bool, err error) {
+func LoadSettings[T checked](dir Dir) (settings T, found bool, err error) {
 	data, err := os.ReadFile(dir.Path(settingsFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return settings, false, nil
@@ -87,8 +140,12 @@ func LoadSettings[T any](dir Dir) (settings T, found bool, err error) {
 }
 
 // DecodeSettings reads what EncodeSettings made. After an error they are zero.
-func DecodeSettings[T any](data []byte) (settings T, err error) {
-	if err := json.Unmarshal(data, &settings); err != nil {
+func DecodeSettings[T checked](data []byte) (settings T, err error) {
+	err = json.Unmarshal(data, &settings)
+	if err == nil {
+		err = settings.Check()
+	}
+	if err != nil {
 		var none T
 		return none, fmt.Errorf("read settings of the dev cluster: %w", err)
 	}

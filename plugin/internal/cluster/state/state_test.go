@@ -98,13 +98,31 @@ func TestSettingsAreKept(t *testing.T) {
 	if diff := cmp.Diff(saved, loaded); !found || err != nil || diff != "" {
 		t.Errorf("LoadSettings() = %v, %v (-saved +loaded):\n%s", found, err, diff)
 	}
-	for _, damaged := range []string{"{", `{"httpPort": 81, "sample": 1}`} {
+	for _, damaged := range []string{"{", "{}", `{"httpPort": 81, "sample": 1}`, `{"httpPort": 81}`} {
 		if err := dir.Write([]byte(damaged), "settings.json"); err != nil {
 			t.Fatal(err)
 		}
 		loaded, found, err := state.LoadSettings[state.Settings](dir)
 		if diff := cmp.Diff(state.Settings{}, loaded); !found || err == nil || diff != "" {
 			t.Errorf("LoadSettings() of %s = %v, %v (-want +got):\n%s", damaged, found, err, diff)
+		}
+	}
+}
+
+// The context stays in the file where it was written.
+func TestMergeKeepsTheKubeconfig(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		asked string
+		fine  bool
+	}{
+		"not asked": {"", true}, "the same": {"/home/config", true}, "the same, not clean": {"/home/x/../config", true}, "another": {"/other", false},
+	} {
+		s := state.NewSettings(cluster.Options{})
+		s.Kubeconfig.Files = []string{"/home/config"}
+		err := s.Merge(cluster.Options{Name: "tlsgw", Kubeconfig: tt.asked})
+		if (err == nil) != tt.fine || err != nil && !strings.Contains(err.Error(), "--kubeconfig=/home/config and not "+tt.asked) {
+			t.Errorf("%s: Merge() = %v", name, err)
 		}
 	}
 }
