@@ -72,6 +72,9 @@ func TestEngineRefusals(t *testing.T) {
 	container(t, "--label", "io.x-k8s.kind.cluster="+foreign, "--label", "io.x-k8s.kind.role=control-plane", "--name", foreign+"-control-plane")
 	published := freePort(t)
 	container(t, "--publish", fmt.Sprintf("127.0.0.1:%d:80", published), "--name", foreign+"-port")
+	listener := hold(t)
+	t.Cleanup(func() { _ = listener.Close() })
+	_, taken, _ := strings.Cut(listener.Addr().String(), ":")
 	args := m.kindArgs(t, name)
 	on := func(more ...string) []string { return append(append([]string{}, args...), more...) }
 	tests := map[string]struct {
@@ -88,13 +91,17 @@ func TestEngineRefusals(t *testing.T) {
 			args: on("--http-port", fmt.Sprint(published)), code: 1,
 			want: []string{fmt.Sprintf("port %d is taken by the container %s-port", published, foreign), "--http-port", "nothing was changed"},
 		},
+		"port of a process": {
+			args: on("--http-port", taken), code: 1,
+			want: []string{"port " + taken + " is taken by", fmt.Sprintf("(pid %d)", os.Getpid()), "--http-port", "nothing was changed"},
+		},
 		"somebody's cluster": {
 			args: on("--name", foreign), code: 1,
-			want: []string{foreign, "dev-up did not make it", "--name " + foreign + "-dev", "kind delete cluster --name " + foreign, "nothing was changed"},
+			want: []string{foreign, "dev-up did not make it", "--name " + foreign + "-dev", "docker rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign, "nothing was changed"},
 		},
 		"somebody's cluster, down": {
 			args: []string{"dev-down", "--driver", "kind", "--name", foreign}, code: 1,
-			want: []string{"was not made by dev-up, and was left alone", "kind delete cluster --name " + foreign},
+			want: []string{"was not made by dev-up, and was left alone", "docker rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign},
 		},
 		"node image": {
 			args: on("--node-image", "registry.invalid/none:1"), code: 1,

@@ -22,6 +22,15 @@ func (e *Engine) hasImage(ctx context.Context, ref string) bool {
 	return err == nil
 }
 
+// imageID is what the engine calls an image; empty where it has none.
+func (e *Engine) imageID(ctx context.Context, ref string) string {
+	out, err := e.run(ctx, "image", "inspect", "--format", "{{.ID}}", e.qualified(ref))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
 // qualified is a reference as an engine needs it that does not know Docker Hub
 // as the default.
 func (e *Engine) qualified(ref string) string {
@@ -166,6 +175,6 @@ func isFull(err error) bool {
 }
 
 func (e *Engine) fullError(err error) error {
-	return fail.Failed("the disk of %s is full", e.Name).WithDetail("%v", err).
+	return fail.Failed("the disk of %s %w", e.Name, errFull).WithDetail("%v", err).
 		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", e.Name)
 }

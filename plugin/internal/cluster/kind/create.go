@@ -133,12 +133,14 @@ func (u *up) explainCreate(ctx context.Context, err error) error {
 		return nil
 	case isFull(err):
 		return u.engine.fullError(shortened(err))
+	case strings.Contains(said, "already exist for a cluster"), strings.Contains(said, "is already in use by container"):
+		return u.yield()
 	case strings.Contains(said, "port is already allocated"), strings.Contains(said, "address already in use"):
 		return u.portTaken(ctx)
 	}
 	failure := fail.Failed("kind cannot make a cluster from %s: %w", u.NodeImage, shortened(err))
 	failure.Details = append(failure.Details, lastLines(allOutput(err), shownLines)...)
-	return failure.WithFix("kubectl tlsgw dev-up --retain    # then look: %s logs %s", u.engine.Name, u.name+controlPlane)
+	return failure.WithFix("%s    # then look: %s logs %s", u.retain(), u.engine.Name, u.name+controlPlane)
 }
 
 // allOutput is what the command printed that made kind, or an engine, fail.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/state"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
@@ -27,8 +29,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 		return false, err
 	case here.node != nil && !here.ours():
 		if here.stored { // it was ours once, and has gone
-			_, err := here.forget(ctx)
-			return true, errors.Join(err, here.notOurs())
+			return true, errors.Join(here.forgetOurs(ctx), here.notOurs())
 		}
 		return false, here.notOurs()
 	case here.node == nil && !here.stored:
@@ -54,7 +55,7 @@ func (d *Driver) Down(ctx context.Context, name string, steps *cluster.Steps) (b
 
 func (p *place) notOurs() error {
 	return fail.Failed("the kind cluster %q (container %s) was not made by dev-up, and was left alone", p.name, p.node).
-		WithFix("kind delete cluster --name %s    # if nobody needs it", p.name)
+		WithFix("%s    # if nobody needs it", p.deletion())
 }
 
 func (p *place) context() string { return cluster.ContextName(cluster.DriverKind, p.name) }
@@ -78,6 +79,18 @@ func (p *place) forget(ctx context.Context) (current string, err error) {
 		return "", err
 	}
 	return current, p.dir.Remove()
+}
+
+// forgetOurs is forget where somebody has made a cluster of that name since: the
+// context of that name stays, unless it is the one of ours.
+func (p *place) forgetOurs(ctx context.Context) error {
+	if ours, err := clientcmd.LoadFromFile(p.dir.Path(kubeconfigFile)); err == nil {
+		if there, _, err := p.settings.Kubeconfig.Installed(p.context(), ours); err == nil && there {
+			_, err := p.forget(ctx)
+			return err
+		}
+	}
+	return p.dir.Remove()
 }
 
 // withOutcome adds to an error what became of the cluster.

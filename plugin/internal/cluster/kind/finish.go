@@ -23,7 +23,7 @@ func (u *up) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	u.Complete = true
+	u.Complete, u.ImageID = true, u.imageID
 	if err := u.keep(); err != nil || there {
 		return err
 	}
@@ -40,7 +40,7 @@ func (u *up) keep() error {
 	if err != nil {
 		return err
 	}
-	if slices.Equal(now, before) && u.stored {
+	if slices.Equal(now, before) && u.known {
 		return nil
 	}
 	if err := state.SaveSettings(u.dir, u.settings); err != nil {

@@ -61,12 +61,15 @@ func TestSettingsMerge(t *testing.T) {
 		"break":              {options: cluster.Options{Break: cluster.BreakCA}, want: func(s *settings) { s.Break = cluster.BreakCA }},
 		"image":              {options: cluster.Options{Image: "x"}, want: func(s *settings) { s.Image, s.LinuxBinary = "x", "" }},
 		"binary":             {options: cluster.Options{LinuxBinary: "/x"}, want: func(s *settings) { s.LinuxBinary = "/x" }},
+		"own program":        {options: cluster.Options{OwnProgram: true}, want: func(s *settings) { s.LinuxBinary = "" }},
+		"own bundle":         {options: cluster.Options{OwnBundle: true}, want: func(s *settings) { s.SystemCAFile = "" }},
+		"another kubeconfig": {options: cluster.Options{Kubeconfig: "/x"}, refused: "--kubeconfig= and not /x"},
 		"bundle":             {options: cluster.Options{SystemCAFile: "/x"}, want: func(s *settings) { s.SystemCAFile = "/x" }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSettings(cluster.Options{NoSample: tt.noSample, LinuxBinary: "/y"})
+			s := newSettings(cluster.Options{NoSample: tt.noSample, LinuxBinary: "/y", SystemCAFile: "/z"})
 			want := s
 			if tt.want != nil {
 				tt.want(&want)
@@ -99,7 +102,8 @@ func TestSettingsAgain(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want.HTTPPort, want.Sample, want.Break, want.Image, want.LinuxBinary = 82, true, cluster.BreakSNI, "", "/y"
-	got := before.again(cluster.Options{HTTPPort: 82, Break: cluster.BreakSNI, LinuxBinary: "/y"})
+	before.SystemCAFile = "/z"
+	got := before.again(cluster.Options{HTTPPort: 82, Break: cluster.BreakSNI, LinuxBinary: "/y", OwnBundle: true})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -144,13 +148,72 @@ func TestWhoseClusterItIs(t *testing.T) {
 		"nothing":               {},
 		"somebody else's":       {place: place{node: node{}}},
 		"marked":                {place: place{node: node{}, marked: true}, want: true},
-		"interrupted":           {place: place{node: node{}, stored: true}, want: true},
-		"made anew by somebody": {place: place{node: node{}, stored: true, settings: settings{Marked: true}}},
-		"its containers gone":   {place: place{stored: true, settings: settings{Marked: true}}},
+		"interrupted":           {place: place{node: node{}, stored: true, known: true}, want: true},
+		"made anew by somebody": {place: place{node: node{}, stored: true, known: true, settings: settings{Marked: true}}},
+		"its containers gone":   {place: place{stored: true, known: true, settings: settings{Marked: true}}},
+		// Of what is left of a cluster nobody can tell that this is it.
+		"a bare folder":      {place: place{node: node{}, stored: true}},
+		"unreadable":         {place: place{node: node{}, stored: true, brokenErr: errors.New("no JSON")}},
+		"unreadable, marked": {place: place{node: node{}, stored: true, brokenErr: errors.New("no JSON"), marked: true}, want: true},
 	} {
 		if got := tt.place.ours(); got != tt.want {
 			t.Errorf("%s: ours() = %v, want %v", name, got, tt.want)
 		}
+	}
+}
+
+// What the node says counts where this machine's settings are lost or broken,
+// and only there.
+func TestTakeMark(t *testing.T) {
+	t.Parallel()
+	mark := newSettings(cluster.Options{HTTPPort: 81})
+	mark.Marked = true
+	content, err := state.EncodeSettings(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := newSettings(cluster.Options{HTTPPort: 82})
+	env := func(name string) string { return map[string]string{"KUBECONFIG": "/k"}[name] }
+	for name, tt := range map[string]struct {
+		place  place
+		mark   []byte
+		port   int
+		broken bool
+	}{
+		"known":           {place{stored: true, known: true, settings: own}, content, 82, false},
+		"known, bad mark": {place{stored: true, known: true, settings: own}, []byte("{"), 82, false},
+		"lost":            {place{}, content, 81, false},
+		"a bare folder":   {place{stored: true}, content, 81, false},
+		"broken":          {place{stored: true, brokenErr: errors.New("no JSON")}, content, 81, false},
+		"both are broken": {place{stored: true, brokenErr: errors.New("no JSON")}, []byte("{}"), 0, true},
+		"lost, bad mark":  {place{}, []byte("{}"), 0, true},
+	} {
+		p := tt.place
+		if err := p.takeMark(tt.mark, env); err != nil || !p.marked || p.settings.HTTPPort != tt.port || (p.brokenErr != nil) != tt.broken {
+			t.Errorf("%s: %v, %+v", name, err, p)
+		}
+		if files := p.settings.Kubeconfig.Files; tt.port == 81 && (len(files) != 1 || files[0] != "/k") {
+			t.Errorf("%s: kubeconfig files are %v", name, files)
+		}
+	}
+}
+
+// Nobody is told of a flag that was not given now, but that an earlier dev-up has
+// it from there, and of the way back.
+func TestProgramThatIsGone(t *testing.T) {
+	t.Parallel()
+	u := &up{
+		driver: &Driver{}, place: &place{name: "dev", engine: &Engine{Name: "docker", arch: "amd64"}},
+		settings: newSettings(cluster.Options{LinuxBinary: "/gone/kubectl-tlsgw"}),
+	}
+	err := u.checkProgram()
+	if err == nil || !strings.Contains(err.Error(), `dev cluster "dev" has this from an earlier dev-up: --linux-binary: /gone/kubectl-tlsgw cannot be read`) ||
+		!strings.Contains(fail.As(err).Fix, "kubectl tlsgw dev-up --name dev --linux-binary=") {
+		t.Errorf("%v, fix %q", err, fail.As(err).Fix)
+	}
+	u.options.LinuxBinary = "/gone/kubectl-tlsgw"
+	if err := u.checkProgram(); err == nil || !strings.HasPrefix(err.Error(), "--linux-binary: /gone") {
+		t.Errorf("given now: %v", err)
 	}
 }
 
@@ -163,7 +226,10 @@ func run(output string) error {
 
 func TestCreateIsExplained(t *testing.T) {
 	t.Parallel()
-	u := &up{place: &place{name: "tlsgw", engine: &Engine{Name: "docker"}}, settings: newSettings(cluster.Options{})}
+	u := &up{
+		place: &place{name: "tlsgw", engine: &Engine{Name: "docker"}}, settings: newSettings(cluster.Options{}),
+		options: cluster.Options{Name: "tlsgw", HTTPPort: 81},
+	}
 	for name, tt := range map[string]struct {
 		err        error
 		want       string
@@ -177,7 +243,7 @@ func TestCreateIsExplained(t *testing.T) {
 		},
 		"anything": {
 			err:  run("one\ntwo\n\nError: cgroup: no such thing\n"),
-			want: "kind cannot make a cluster from " + DefaultNodeImage + ": failed to create cluster: Error: cgroup: no such thing", fix: "--retain", hasDetails: true,
+			want: "kind cannot make a cluster from " + DefaultNodeImage + ": failed to create cluster: Error: cgroup: no such thing", fix: "kubectl tlsgw dev-up --driver kind --name tlsgw --http-port 81 --retain    # then look: docker logs", hasDetails: true,
 		},
 		"not a command": {err: errors.New("could not find a free port"), want: "could not find a free port", fix: "--retain", hasDetails: true},
 	} {

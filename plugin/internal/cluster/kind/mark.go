@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -26,11 +27,12 @@ type place struct {
 	engine   *Engine
 	provider *kindcluster.Provider
 
-	// stored is true when this machine has settings, or what is left of them:
-	// then brokenErr says why they cannot be read.
-	stored    bool
-	settings  settings
-	brokenErr error
+	// stored is true when this machine has settings, or what is left of them;
+	// known when those could be read. Otherwise brokenErr may say why, unless
+	// the node has them too.
+	stored, known bool
+	settings      settings
+	brokenErr     error
 
 	node nodes.Node // nil when there is no container
 	// mark is what the node says, when marked.
@@ -39,9 +41,10 @@ type place struct {
 }
 
 // ours tells whether a cluster of that name was made by dev-up. One without a
-// mark is so when its making was interrupted.
+// mark is so when its making was interrupted: then this machine has settings
+// that say so.
 func (p *place) ours() bool {
-	return p.node != nil && (p.marked || p.stored && !p.settings.Marked)
+	return p.node != nil && (p.marked || p.known && !p.settings.Marked)
 }
 
 // look finds out what there is of a name. The error is the engine's, also when
@@ -53,6 +56,7 @@ func (d *Driver) look(ctx context.Context, name string, logger log.Logger) (*pla
 		return p, err
 	}
 	p.settings, p.stored, p.brokenErr = state.LoadSettings[settings](p.dir)
+	p.known = p.stored && p.brokenErr == nil
 	p.stored = p.stored || p.dir.Exists()
 	if p.engine, err = d.engineFor(ctx, p.settings.Engine); err != nil {
 		return p, err
@@ -65,14 +69,25 @@ func (d *Driver) look(ctx context.Context, name string, logger log.Logger) (*pla
 	if err != nil || !found {
 		return p, err
 	}
-	p.mark, err = state.DecodeSettings[settings](content)
+	return p, p.takeMark(content, d.Getenv)
+}
+
+// takeMark reads the mark, and takes what it says where the settings of this
+// machine are lost, broken or another user's. brokenErr stays
+// where the mark cannot be read either.
+func (p *place) takeMark(content []byte, getenv func(string) string) (err error) {
 	p.marked = true
-	if err == nil && !p.stored {
-		// The settings of this machine are lost, or another user's.
-		p.settings = p.mark
-		p.settings.Kubeconfig.Files, err = kubeconfig.Files(d.Getenv, "")
+	p.mark, err = state.DecodeSettings[settings](content)
+	switch {
+	case p.known:
+		return nil
+	case err != nil:
+		p.brokenErr = cmp.Or(p.brokenErr, err)
+		return nil
 	}
-	return p, err
+	p.settings, p.brokenErr = p.mark, nil
+	p.settings.Kubeconfig.Files, err = kubeconfig.Files(getenv, "")
+	return err
 }
 
 // engineFor keeps to the engine that a cluster was made with.
@@ -88,8 +103,17 @@ func (d *Driver) engineFor(ctx context.Context, made string) (*Engine, error) {
 
 // refuse says that a cluster of that name is somebody else's.
 func (p *place) refuse() error {
-	return fail.Failed("there is a kind cluster %q already (container %s), and dev-up did not make it", p.name, p.node).
-		WithFix("kubectl tlsgw dev-up --name %s-dev    # or, if nobody needs it: kind delete cluster --name %[1]s", p.name)
+	container := p.name + controlPlane
+	if p.node != nil {
+		container = p.node.String()
+	}
+	return fail.Failed("there is a kind cluster %q already (container %s), and dev-up did not make it", p.name, container).
+		WithFix("kubectl tlsgw dev-up --name %s-dev    # or, if nobody needs it: %s", p.name, p.deletion())
+}
+
+// deletion is the command that deletes a cluster of kind's which is not ours.
+func (p *place) deletion() string {
+	return fmt.Sprintf("%s rm --force --volumes $(%[1]s ps --all --quiet --filter label=io.x-k8s.kind.cluster=%s)", p.engine.Name, p.name)
 }
 
 // writeMark writes the settings into the node.

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,16 @@ const (
 // wake starts the container of a cluster that was stopped, and waits until its
 // API server answers.
 func (u *up) wake(ctx context.Context) (cluster.Done, error) {
+	done, err := u.awaken(ctx)
+	if err == nil || interrupted(ctx, err) {
+		return done, err
+	}
+	failure := fail.As(err)
+	failure.Details = append(failure.Details, u.nodeLog(ctx)...)
+	return done, failure
+}
+
+func (u *up) awaken(ctx context.Context) (cluster.Done, error) {
 	running, err := u.engine.running(ctx, u.node.String())
 	if err != nil {
 		return cluster.Done{}, err
@@ -135,6 +146,7 @@ const megabyte = 1 << 20
 func (u *up) makeImage(ctx context.Context, _ *part) error {
 	if u.Image != "" {
 		u.imageRef = u.Image
+		u.imageID = cmp.Or(u.engine.imageID(ctx, u.Image), u.ImageID)
 		return nil
 	}
 	binary, err := u.driver.Program.Binary(ctx, u.LinuxBinary, u.engine.arch)
@@ -155,7 +167,7 @@ func (u *up) loadImage(ctx context.Context, p *part) error {
 		p.title = fmt.Sprintf("controller image from %s (%d MB)", u.programName(), u.image.Size/megabyte)
 	}
 	there, err := u.nodeHas(ctx, u.imageRef)
-	if err != nil || there {
+	if err != nil || there && u.imageID == u.ImageID {
 		return err
 	}
 	p.changed = true
@@ -179,7 +191,10 @@ func (u *up) programName() string {
 // images that are made here change with their contents.
 func (u *up) nodeHas(ctx context.Context, ref string) (bool, error) {
 	out, err := u.nodeImages(ctx, "list", "--quiet", "name=="+inFull(ref))
-	return strings.TrimSpace(out) == inFull(ref), err
+	if err != nil {
+		return false, fmt.Errorf("look for image %s in %s: %w", ref, u.node, shortened(err))
+	}
+	return strings.TrimSpace(out) == inFull(ref), nil
 }
 
 // load streams an archive into the node.
@@ -220,7 +235,7 @@ func (u *up) pullIntoNode(ctx context.Context) error {
 		return u.nodeFull(shortened(err))
 	}
 	return fail.Failed("the node cannot pull --image %s: %w", u.imageRef, shortened(err)).
-		WithFix("check the name, bring it here (%s pull %s), or leave out --image", u.engine.Name, u.imageRef)
+		WithFix("check the name, bring it here (%s pull %s), or go back to this very binary with --image=", u.engine.Name, u.imageRef)
 }
 
 // removeOldImages takes away the images of controllers that ran before: none of
@@ -271,7 +286,7 @@ func inFull(ref string) string {
 }
 
 func (u *up) nodeFull(err error) error {
-	return fail.Failed("the disk of the node %s is full", u.node).WithDetail("%v", err).
+	return fail.Failed("the disk of the node %s %w", u.node, errFull).WithDetail("%v", err).
 		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", u.engine.Name)
 }
 

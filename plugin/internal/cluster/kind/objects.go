@@ -41,6 +41,8 @@ const (
 	systemCAKey  = "ca-certificates.crt"
 )
 
+const kindDeployment = "Deployment"
+
 // readyTimeout bounds the wait for each of the pods: their images may have to
 // be pulled.
 const readyTimeout = 5 * time.Minute
@@ -79,6 +81,12 @@ func (u *up) install(ctx context.Context, p *part) error {
 			rest = append(rest, object)
 		}
 	}
+	if err := u.annotateImage(rest); err != nil {
+		return err
+	}
+	if err := installation.CheckVersion(ctx, u.clients, "leave out --node-image, or give one of a newer Kubernetes"); err != nil {
+		return err
+	}
 	if p.changed, err = definitions.Ensure(ctx, u.clients, wanted); err != nil {
 		return err
 	}
@@ -88,6 +96,26 @@ func (u *up) install(ctx context.Context, p *part) error {
 	return u.applyParameters(ctx, p, contract.SystemNamespace, classParameters, v1alpha1.KubernetesProxy{
 		Service: &v1alpha1.ProxyService{Type: ptr.To(corev1.ServiceTypeNodePort)},
 	})
+}
+
+// annotationImage on the controller's pods is the ID of an image that was given:
+// another image of the same name makes other pods.
+const annotationImage = "dev.tlsgw.dev/image-id"
+
+func (u *up) annotateImage(objects []client.Object) error {
+	if u.imageID == "" {
+		return nil
+	}
+	for _, object := range objects {
+		deployment, ok := object.(*unstructured.Unstructured)
+		if !ok || deployment.GetKind() != kindDeployment {
+			continue
+		}
+		if err := unstructured.SetNestedField(deployment.Object, u.imageID, "spec", "template", "metadata", "annotations", annotationImage); err != nil {
+			return fmt.Errorf("annotate deployment %s: %w", deployment.GetName(), err)
+		}
+	}
+	return nil
 }
 
 func (u *up) applyParameters(ctx context.Context, p *part, namespace, name string, proxy v1alpha1.KubernetesProxy) error {
@@ -113,7 +141,7 @@ func (u *up) applyAtOnce(ctx context.Context, p *part, objects []client.Object) 
 		switch object.GetObjectKind().GroupVersionKind().Kind {
 		case "Namespace":
 			return 0
-		case "Deployment":
+		case kindDeployment:
 			return 2
 		}
 		return 1
@@ -245,7 +273,7 @@ func (u *up) waitGateway(ctx context.Context) error {
 		err = u.waitProxies(hopeful, object)
 	}
 	if err != nil {
-		return u.withPods(ctx, err)
+		return u.withPods(ctx, err, hopeful.Err() != nil && ctx.Err() == nil)
 	}
 	asking, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -253,6 +281,7 @@ func (u *up) waitGateway(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		err = fail.Failed("the gateway is programmed, and does not answer on localhost:%d: %w", u.HTTPPort, err).
 			WithFix("kubectl describe service -n %s %s", contract.DevGatewayNamespace, contract.ProxyName(contract.DevGatewayName))
+		err = u.withPods(ctx, err, false)
 	}
 	return err
 }
@@ -274,23 +303,28 @@ func (u *up) withPreload(err error) error {
 		return err
 	}
 	const otherwise = `or let it reach a mirror; without any registry see "Without a container registry" in the README`
+	load := kube.GiveImage(u.engine.Name, u.name+controlPlane, missing.Image)
 	if u.found || u.options.Retain {
-		return fail.As(err).WithFix("kind load docker-image %s --name %s    # then dev-up again; %s", missing.Image, u.name, otherwise)
+		return fail.As(err).WithFix("%s    # then dev-up again; %s", load, otherwise)
 	}
-	return fail.As(err).WithFix("kubectl tlsgw dev-up --driver kind --name %s --retain    # then kind load docker-image %s --name %[1]s, and dev-up again; %[3]s",
-		u.name, missing.Image, otherwise)
+	return fail.As(err).WithFix("%s    # then %s, and dev-up again; %s", u.retain(), load, otherwise)
 }
 
-// withPods adds what is wrong with the proxies of the dev Gateway.
-func (u *up) withPods(ctx context.Context, err error) error {
+// withPods adds what is wrong with the proxies of the dev Gateway and, unless
+// they are hopeless by themselves, what the controller says.
+func (u *up) withPods(ctx context.Context, err error, hopeless bool) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	failure := fail.As(err)
-	trouble := u.clients.PodTrouble(ctx, contract.DevGatewayNamespace, proxyLabels())
-	failure.Details = append(failure.Details, trouble...)
+	if hopeless {
+		failure.Details = append(failure.Details, u.clients.PodTrouble(ctx, contract.DevGatewayNamespace, proxyLabels())...)
+		return failure
+	}
+	failure.Details = append(failure.Details, u.clients.PodState(ctx, contract.DevGatewayNamespace, proxyLabels())...)
+	failure.Details = append(failure.Details, installation.ControllerState(ctx, u.clients)...)
 	return failure
 }
 

@@ -45,7 +45,7 @@ func (u *up) ensureSample(ctx context.Context, p *part) error {
 				apply = u.apply
 			}
 		}
-		if object.GetObjectKind().GroupVersionKind().Kind == "Deployment" {
+		if object.GetObjectKind().GroupVersionKind().Kind == kindDeployment {
 			running, err := u.deployed(ctx)
 			if err != nil {
 				return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -43,6 +42,9 @@ type up struct {
 	// image is the controller's, when it is made here; imageRef in any case.
 	image    *image.Image
 	imageRef string
+	// imageID is what the engine calls the image that was given; that of the
+	// one that the node has where the engine has none.
+	imageID  string
 	systemCA []byte
 }
 
@@ -73,23 +75,23 @@ func (u *up) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	switch {
-	case u.brokenErr != nil && !u.marked:
-		return fail.Failed("%w", u.brokenErr).WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again", u.name)
 	case u.node != nil && !u.ours():
 		return u.refuse()
+	case u.brokenErr != nil:
+		return fail.Failed("%w", u.brokenErr).WithFix("kubectl tlsgw dev-down --name %s    # then dev-up again", u.name)
 	case u.marked:
-		u.found = true
-		u.settings = u.place.settings
-		if err := u.merge(u.options); err != nil {
+		if err := u.prepareFound(); err != nil {
 			return err
 		}
-		u.steps.Header("Healing dev cluster %q (driver kind: %s)", u.name, u.engine)
 	default:
 		if err := u.prepareNew(ctx); err != nil {
 			return err
 		}
 	}
 	u.Engine = u.engine.Name
+	if err := u.CheckBundle(u.options); err != nil {
+		return err
+	}
 	if u.SystemCAFile != "" {
 		if u.systemCA, err = readBundle(u.SystemCAFile); err != nil {
 			return err
@@ -101,14 +103,40 @@ func (u *up) prepare(ctx context.Context) (err error) {
 		}
 		return nil
 	}
-	return u.driver.Program.Check(u.LinuxBinary, u.engine.arch)
+	return u.checkProgram()
+}
+
+// checkProgram says of a program that was given to an earlier dev-up that it was.
+func (u *up) checkProgram() error {
+	err := u.driver.Program.Check(u.LinuxBinary, u.engine.arch)
+	if err != nil && u.LinuxBinary != u.options.LinuxBinary {
+		err = fail.Failed("dev cluster %q has this from an earlier dev-up: %w", u.name, err).
+			WithFix("kubectl tlsgw dev-up --name %s --linux-binary=    # for this very binary, or give the new place", u.name)
+	}
+	return err
+}
+
+// prepareFound is for a cluster that is there.
+func (u *up) prepareFound() (err error) {
+	u.found = true
+	u.settings = u.place.settings
+	if !u.known && u.options.Kubeconfig != "" { // where it was before, nobody knows
+		if u.Kubeconfig.Files, err = kubeconfig.Files(u.driver.Getenv, u.options.Kubeconfig); err != nil {
+			return err
+		}
+	}
+	if err := u.merge(u.options); err != nil {
+		return err
+	}
+	u.steps.Header("Healing dev cluster %q (driver kind: %s)", u.name, u.engine)
+	return u.Kubeconfig.CheckKept(u.context(), u.dir.Path(kubeconfigFile))
 }
 
 // prepareNew is for a cluster that is to be made, perhaps not for the first
 // time.
 func (u *up) prepareNew(ctx context.Context) (err error) {
 	u.settings = newSettings(u.options)
-	if u.stored {
+	if u.known {
 		u.settings = u.place.settings.again(u.options)
 	}
 	reason := u.engine.String()
@@ -179,7 +207,7 @@ func (u *up) run(ctx context.Context) error {
 
 // make makes the cluster. From the first container on, the settings say whose
 // it is.
-func (u *up) make(ctx context.Context) error {
+func (u *up) make(ctx context.Context) (err error) {
 	if u.node != nil { // of a run that was interrupted
 		if err := u.provider.Delete(u.name, u.dir.Path(kubeconfigFile)); err != nil {
 			return fmt.Errorf("delete the containers of an interrupted dev-up: %w", shortened(err))
@@ -187,6 +215,13 @@ func (u *up) make(ctx context.Context) error {
 	}
 	if err := u.step(ctx, "node image "+u.NodeImage, u.ensureNodeImage); err != nil {
 		return err
+	}
+	// A pull may take minutes: somebody else may have made one meanwhile.
+	if u.node, err = u.findNode(); err != nil {
+		return err
+	}
+	if u.node != nil {
+		return u.refuse()
 	}
 	u.Network = u.Network || !u.engine.hasNetwork(ctx)
 	u.made = true
@@ -277,45 +312,6 @@ func (u *up) fill(ctx context.Context, w *work, program *part) error {
 		}
 	}
 	return nil
-}
-
-// interrupted tells whether ctx has ended, or is about to: Ctrl-C reaches the
-// engine's commands too, and may end them first.
-func interrupted(ctx context.Context, err error) bool {
-	if bySignal(err) {
-		awaitEnd(ctx)
-	}
-	return ctx.Err() != nil
-}
-
-func errInterrupted() error { return fail.Failed("interrupted") }
-
-const (
-	cleanUpTimeout = 60 * time.Second
-	kept           = "kubectl tlsgw dev-down removes it all"
-)
-
-// giveUp cleans up after a cluster that could not be made. One that was there
-// before is left as it is.
-func (u *up) giveUp(ctx context.Context, err error) error {
-	if interrupted(ctx, err) {
-		err = errInterrupted()
-	}
-	switch {
-	case !u.found && !u.made:
-		return withOutcome(err, "nothing was changed")
-	case u.found:
-		return withOutcome(err, "what still runs was left alone; "+kept)
-	case u.options.Retain:
-		return withOutcome(err, "everything was kept for a look; "+kept)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
-	defer cancel()
-	u.place.settings = u.settings
-	if _, cleanErr := u.remove(ctx); cleanErr != nil {
-		return withOutcome(errors.Join(err, cleanErr), "not everything could be removed: try kubectl tlsgw dev-down")
-	}
-	return withOutcome(err, "nothing is left of it (--retain keeps it for a look)")
 }
 
 // sampleTitle says what the sample is, or how it is broken.
