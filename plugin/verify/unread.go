@@ -25,6 +25,14 @@ func (w *world) hopeless(err error) bool {
 	return fail.Code(w.clients.Explain(err)) == fail.CodeUnreachable
 }
 
+// onlyHopeless drops an error that is about one object.
+func (w *world) onlyHopeless(err error) error {
+	if w.hopeless(err) {
+		return err
+	}
+	return nil
+}
+
 // unread is an error of the API server in the words of a diagnosis.
 func unread(err error) *diagnose.Unread {
 	u := &diagnose.Unread{Reason: err.Error()}

@@ -191,11 +191,8 @@ func (o *Options) checkGateway(ctx context.Context, w *world) error {
 		return nil
 	}
 	found, err := w.get(ctx, o.GatewayNamespace, o.GatewayName, &gatewayv1.Gateway{})
-	if err != nil && w.hopeless(err) {
-		return err
-	}
 	if err != nil || found {
-		return nil // each result says what could not be read
+		return w.onlyHopeless(err) // else each result says what could not be read
 	}
 	return fail.Failed("gateway %s/%s does not exist", o.GatewayNamespace, o.GatewayName).WithFix("kubectl get gateways -A")
 }
