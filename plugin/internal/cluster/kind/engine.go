@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,10 +16,20 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
+// The engines that kind knows, by the names of their programs. The last two are
+// nerdctl in a virtual machine.
+const (
+	docker  = "docker"
+	podman  = "podman"
+	nerdctl = "nerdctl"
+	finch   = "finch"
+	lima    = "nerdctl.lima"
+)
+
 // Engine is a container engine that answers. What kind's library does not do
 // with it is done by its command line.
 type Engine struct {
-	// Name is that of its program: docker, podman or nerdctl.
+	// Name is that of its program.
 	Name string
 	// Version is the engine's.
 	Version string
@@ -34,7 +45,7 @@ const envProvider = "KIND_EXPERIMENTAL_PROVIDER"
 
 const (
 	// answerTimeout bounds the question whether an engine answers.
-	answerTimeout = 5 * time.Second
+	answerTimeout = 10 * time.Second
 	// killDelay is how long what an interrupted command started may hold its
 	// output open.
 	killDelay = 2 * time.Second
@@ -44,7 +55,7 @@ const (
 // KIND_EXPERIMENTAL_PROVIDER names. The error says what is wrong with the
 // first one that is installed, or that there is none.
 func Detect(ctx context.Context, getenv func(string) string) (*Engine, error) {
-	names := []string{"docker", "nerdctl", "podman"}
+	names := []string{docker, nerdctl, podman}
 	if chosen := getenv(envProvider); chosen != "" {
 		names = []string{chosen}
 	}
@@ -75,7 +86,7 @@ func detect(ctx context.Context, name string) (*Engine, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	engine := &Engine{Name: name}
-	if name == "docker" {
+	if name == docker {
 		// A program of that name may be Podman's, with which kind's docker
 		// provider does not work.
 		if out, err := engine.run(ctx, "-v"); err == nil && !strings.HasPrefix(out, "Docker version") {
@@ -84,7 +95,7 @@ func detect(ctx context.Context, name string) (*Engine, error) {
 	}
 	out, err := engine.run(ctx, question...)
 	if err != nil {
-		return nil, engine.explain(ctx, err)
+		return nil, engine.explain(ctx, err, runtime.GOOS)
 	}
 	version, arch, _ := strings.Cut(strings.TrimSpace(out), " ")
 	if version == "" {
@@ -98,11 +109,11 @@ func detect(ctx context.Context, name string) (*Engine, error) {
 // architecture, and fail when it does not run.
 func questionOf(name string) ([]string, error) {
 	switch name {
-	case "docker":
+	case docker:
 		return []string{"version", "--format", "{{.Server.Version}} {{.Server.Arch}}"}, nil
-	case "podman":
+	case podman:
 		return []string{"info", "--format", "{{.Version.Version}} {{.Host.Arch}}"}, nil
-	case "nerdctl", "finch", "nerdctl.lima":
+	case nerdctl, finch, lima:
 		return []string{"info", "--format", "{{.ServerVersion}} {{.Architecture}}"}, nil
 	}
 	return nil, fail.Usage("%s=%s names no engine that kind knows", envProvider, name).
@@ -124,9 +135,9 @@ func goarch(arch string) string {
 func (e *Engine) provider(logger log.Logger) *kindcluster.Provider {
 	option := kindcluster.ProviderWithNerdctl(e.Name)
 	switch e.Name {
-	case "docker":
+	case docker:
 		option = kindcluster.ProviderWithDocker()
-	case "podman":
+	case podman:
 		option = kindcluster.ProviderWithPodman()
 	}
 	return kindcluster.NewProvider(kindcluster.ProviderWithLogger(logger), option)
@@ -142,7 +153,7 @@ type commandError struct {
 
 func (e *commandError) Error() string {
 	if last := lastLines(e.output, 1); len(last) > 0 {
-		return e.command + ": " + last[0]
+		return e.command + ": " + message(last[0])
 	}
 	return e.command + ": " + e.err.Error()
 }
@@ -167,38 +178,6 @@ func (e *Engine) run(ctx context.Context, args ...string) (string, error) {
 		return "", &commandError{command: e.Name + " " + args[0], output: said, err: err}
 	}
 	return out.String(), nil
-}
-
-// explain says in one sentence why an engine does not answer.
-func (e *Engine) explain(ctx context.Context, err error) error {
-	var failed *commandError
-	if !errors.As(err, &failed) || errors.Is(err, exec.ErrNotFound) || errors.Is(ctx.Err(), context.Canceled) {
-		return err
-	}
-	const instead = "kubectl tlsgw dev-up --driver local"
-	said, reason := strings.ToLower(failed.output), engineReason(failed.output)
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fail.Failed("%s does not answer within %s", e.Name, answerTimeout).
-			WithFix("restart it, or do without: %s", instead)
-	case strings.Contains(said, "permission denied"):
-		return fail.Failed("%s runs, and you may not use it: %s", e.Name, reason).
-			WithFix("sudo usermod -aG %s $USER    # then log in again; or do without: %s", e.Name, instead)
-	case strings.Contains(said, "connect"), strings.Contains(said, "daemon"):
-		return fail.Failed("%s is installed, and its daemon does not answer: %s", e.Name, reason).
-			WithFix("start the daemon (sudo systemctl start %s), or do without: %s", e.Name, instead)
-	}
-	return fail.Failed("%s does not work: %s", e.Name, reason).
-		WithFix("try: %s info    # or do without: %s", e.Name, instead)
-}
-
-// engineReason is the one sentence that matters of what an engine says: not
-// the request that failed, nor a question.
-func engineReason(output string) string {
-	reason := firstLine(output)
-	reason, _, _ = strings.Cut(reason, ": Get \"")
-	reason, _, _ = strings.Cut(reason, " Is the docker daemon running")
-	return strings.TrimSuffix(reason, ".")
 }
 
 // anyOf lists names as a sentence does.

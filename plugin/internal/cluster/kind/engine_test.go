@@ -8,60 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
-
-// What engines say was recorded from Docker 20.10 and 28, Podman 4 and nerdctl
-// 2.
-func TestEngineIsExplained(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		name, said string
-		want, fix  string
-	}{
-		"daemon down": {
-			name: "docker", said: "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
-			want: "docker is installed, and its daemon does not answer: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
-			fix:  "systemctl start docker",
-		},
-		"daemon down, as of 29": {
-			name: "docker", said: "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory",
-			want: "its daemon does not answer: failed to connect",
-			fix:  "--driver local",
-		},
-		"no permission": {
-			name: "docker",
-			said: `permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/version": dial unix /var/run/docker.sock: connect: permission denied`,
-			want: "docker runs, and you may not use it: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
-			fix:  "usermod -aG docker",
-		},
-		"podman machine": {
-			name: "podman", said: "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`\nError: unable to connect",
-			want: "podman is installed, and its daemon does not answer: Cannot connect to Podman",
-			fix:  "--driver local",
-		},
-		"something else": {
-			name: "nerdctl", said: "time=\"x\" level=fatal msg=\"rootless containerd not running? \"\nmore",
-			want: `nerdctl does not work: time="x" level=fatal msg="rootless containerd not running?`,
-			fix:  "nerdctl info",
-		},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			engine := &Engine{Name: tt.name}
-			err := engine.explain(t.Context(), &commandError{command: tt.name + " info", output: tt.said, err: errors.New("exit status 1")})
-			failure, ok := errors.AsType[*fail.Error](err)
-			if !ok || !strings.Contains(failure.Error(), tt.want) || strings.Contains(failure.Error(), "\n") {
-				t.Errorf("%v, want %q in one line", err, tt.want)
-			}
-			if ok && !strings.Contains(failure.Fix, tt.fix) {
-				t.Errorf("the fix is %q, want %q", failure.Fix, tt.fix)
-			}
-		})
-	}
-}
 
 // An engine that hangs is not waited for, and an interrupted question is not
 // the engine's fault.
@@ -71,13 +18,13 @@ func TestEngineThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := engine.run(ctx, "60")
-	if err := engine.explain(ctx, err); err == nil || !strings.Contains(err.Error(), "does not answer within") {
+	if err := engine.explain(ctx, err, linux); err == nil || !strings.Contains(err.Error(), "does not answer within") {
 		t.Errorf("explain() = %v", err)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
 	_, err = engine.run(ctx, "60")
-	if err := engine.explain(ctx, err); !errors.Is(err, context.Canceled) {
+	if err := engine.explain(ctx, err, linux); !errors.Is(err, context.Canceled) {
 		t.Errorf("explain() = %v", err)
 	}
 }
