@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,17 +9,24 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
-// hasImage tells whether the engine has an image.
+// hasImage tells whether the engine has an image under the name by which kind
+// looks for it.
 func (e *Engine) hasImage(ctx context.Context, ref string) bool {
-	_, err := e.run(ctx, "image", "inspect", e.qualified(ref))
+	full := e.qualified(ref)
+	_, err := e.run(ctx, "image", "inspect", full)
+	if err != nil && full != ref {
+		// What Podman loads from an archive of Docker's is of localhost to it.
+		_, err = e.run(ctx, "tag", "localhost/"+ref, full)
+	}
 	return err == nil
 }
 
@@ -35,7 +43,7 @@ func (e *Engine) imageID(ctx context.Context, ref string) string {
 // as the default.
 func (e *Engine) qualified(ref string) string {
 	host, _, found := strings.Cut(ref, "/")
-	if e.Name != "podman" || found && (strings.ContainsAny(host, ".:") || host == "localhost") {
+	if e.Name != podman || found && (strings.ContainsAny(host, ".:") || host == "localhost") {
 		return ref
 	}
 	if !found {
@@ -68,7 +76,7 @@ func pullReason(err error) string {
 	if len(last) == 0 {
 		return failed.err.Error()
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(last[0], "Error response from daemon: "), "Error: ")
+	return strings.TrimPrefix(strings.TrimPrefix(message(last[0]), "Error response from daemon: "), "Error: ")
 }
 
 // save writes an image that the engine has as an archive.
@@ -89,20 +97,21 @@ func (e *Engine) running(ctx context.Context, container string) (bool, error) {
 	return strings.TrimSpace(out) == "true", err
 }
 
-// started is when a running container was started, in whole seconds as
-// Kubernetes has it.
-func (e *Engine) started(ctx context.Context, container string) (metav1.Time, error) {
-	out, err := e.run(ctx, "inspect", "--format", "{{.State.StartedAt}}", container)
+// bootFile is written once by the systemd of a node when it starts, into memory.
+const bootFile = "/run/systemd/container"
+
+// started is when a running node was started, in whole seconds as Kubernetes
+// has it, by the node's own clock. Not every engine says it of a container.
+func (e *Engine) started(ctx context.Context, node string) (metav1.Time, error) {
+	out, err := e.run(ctx, "exec", node, "stat", "--format=%Y", bootFile)
 	if err != nil {
-		return metav1.Time{}, err
+		return metav1.Time{}, fmt.Errorf("ask the node %s since when it runs: %w", node, err)
 	}
-	// Podman writes a Go time, the others RFC 3339.
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999 -0700 MST"} {
-		if at, err := time.Parse(layout, strings.TrimSpace(out)); err == nil {
-			return metav1.NewTime(at.Truncate(time.Second)), nil
-		}
+	seconds, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	if err != nil {
+		return metav1.Time{}, fmt.Errorf("ask the node %s since when it runs: %w", node, err)
 	}
-	return metav1.Time{}, fmt.Errorf("%s says that container %s was started at %q, which is no time", e.Name, container, strings.TrimSpace(out))
+	return metav1.Unix(seconds, 0), nil
 }
 
 // start starts a container that is stopped.
@@ -146,13 +155,31 @@ func isAbsent(err error) bool {
 		strings.Contains(said, "could not be found") || strings.Contains(said, "not found")
 }
 
-// publisher names the container that has a port of this machine.
+// publisher names the container that has a TCP port of this machine.
 func (e *Engine) publisher(ctx context.Context, number int) string {
-	out, err := e.run(ctx, "ps", "--filter", fmt.Sprintf("publish=%d", number), "--format", "{{.Names}}")
+	// Docker alone can filter by it.
+	out, err := e.run(ctx, "ps", "--format", "{{.Names}}\t{{.Ports}}")
 	if err != nil {
 		return ""
 	}
-	return firstLine(out)
+	return publisherIn(out, number)
+}
+
+// publisherIn finds a port in lines of a container's name and its ports, which
+// all engines write as ADDRESS:PORT->PORT/PROTOCOL, or with ranges of ports.
+func publisherIn(listed string, number int) string {
+	published := regexp.MustCompile(`:(\d+)(?:-(\d+))?->[\d-]+/tcp`)
+	for line := range strings.Lines(listed) {
+		container, ports, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		for _, found := range published.FindAllStringSubmatch(ports, -1) {
+			first, err := strconv.Atoi(found[1])
+			last, lastErr := strconv.Atoi(cmp.Or(found[2], found[1]))
+			if errors.Join(err, lastErr) == nil && first <= number && number <= last {
+				return container
+			}
+		}
+	}
+	return ""
 }
 
 // network is the one that kind makes where it is missing, and leaves behind.
@@ -175,6 +202,13 @@ func isFull(err error) bool {
 }
 
 func (e *Engine) fullError(err error) error {
-	return fail.Failed("the disk of %s %w", e.Name, errFull).WithDetail("%v", err).
-		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", e.Name)
+	return fail.Failed("the disk of %s %w", e.Name, errFull).WithDetail("%v", err).WithFix("%s", e.makeRoom())
+}
+
+// makeRoom is how a disk of the engine gets room.
+func (e *Engine) makeRoom() string {
+	if e.Name != docker && e.Name != podman { // nerdctl does not count
+		return e.Name + " system prune    # removes what nobody needs"
+	}
+	return fmt.Sprintf("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", e.Name)
 }

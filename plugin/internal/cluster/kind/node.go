@@ -286,8 +286,7 @@ func inFull(ref string) string {
 }
 
 func (u *up) nodeFull(err error) error {
-	return fail.Failed("the disk of the node %s %w", u.node, errFull).WithDetail("%v", err).
-		WithFix("see what takes the room: %s system df    # and remove what nobody needs: %[1]s system prune", u.engine.Name)
+	return fail.Failed("the disk of the node %s %w", u.node, errFull).WithDetail("%v", err).WithFix("%s", u.engine.makeRoom())
 }
 
 // nodeImages runs a command on the images that the kubelet of the node sees,
