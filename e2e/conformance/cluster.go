@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/engine"
 )
 
 const (
@@ -41,18 +42,22 @@ type cluster struct {
 // start makes the dev cluster, or heals the one that was kept with the plugin
 // as it is now.
 func (o options) start(ctx context.Context) (*cluster, error) {
-	engine, err := kindcluster.DetectNodeProvider()
+	found, err := engine.Find(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find a container engine: %w", err)
+		return nil, err
 	}
-	c := &cluster{options: o, provider: kindcluster.NewProvider(engine)}
+	env, err := found.Env()
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{options: o, provider: found.Provider()}
 	// The folder tells a later run that the cluster of that name was its own.
 	dir := filepath.Join(os.TempDir(), "tlsgw-conformance-"+o.name)
 	if err := c.claim(dir); err != nil {
 		return nil, err
 	}
 	c.dev, err = devcluster.New(ctx, devcluster.Options{
-		Binary: o.binary, Driver: devcluster.Kind, Name: o.name, Dir: dir, HTTPPort: o.port,
+		Binary: o.binary, Driver: devcluster.Kind, Env: env, Name: o.name, Dir: dir, HTTPPort: o.port,
 	})
 	if err != nil {
 		return nil, err
@@ -90,13 +95,22 @@ func (c *cluster) up(ctx context.Context) (err error) {
 		more = append(more, "--node-image", c.nodeImage)
 	}
 	result, err := c.dev.Up(ctx, more...)
+	found := c.findNode()
 	if err != nil {
 		return err
 	}
 	log.Printf("%s", result)
+	return found
+}
+
+// findNode finds the one node, which may be there when dev-up has failed.
+func (c *cluster) findNode() error {
 	found, err := c.provider.ListNodes(c.name)
-	if err != nil || len(found) != 1 {
-		return fmt.Errorf("the cluster has nodes %v, want one: %w", found, err)
+	if err != nil {
+		return fmt.Errorf("list the nodes of cluster %q: %w", c.name, err)
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("cluster %q has nodes %v, want one", c.name, found)
 	}
 	c.node = found[0]
 	return nil

@@ -3,10 +3,7 @@
 package kind
 
 import (
-	"errors"
 	"net/http"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -18,32 +15,18 @@ import (
 // reboot is how long a node may take until everything on it answers again.
 const reboot = 4 * time.Minute
 
-// engine is the command line of the engine that runs the nodes.
-func engine() (string, error) {
-	for _, name := range []string{os.Getenv("KIND_EXPERIMENTAL_PROVIDER"), "docker", "podman", "nerdctl"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("no docker, podman or nerdctl on PATH")
-}
-
 // TestNodeRestarted: after a reboot of the machine everything comes back by
 // itself.
 func TestNodeRestarted(t *testing.T) {
 	s := shared(t)
 	s.originated(t)
-	program, err := engine()
-	if err != nil {
-		t.Fatal(err)
-	}
 	nodes, err := s.provider.ListNodes(s.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := time.Now()
 	for _, node := range nodes {
-		if ran := s.Command(t.Context(), "", program, "restart", node.String()); ran.Code != 0 {
+		if ran := s.Command(t.Context(), "", s.engine.Name, "restart", node.String()); ran.Code != 0 {
 			t.Fatal(ran)
 		}
 	}

@@ -22,12 +22,14 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/pki"
 	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/devcluster"
+	"github.com/tlsgw/kubectl-tlsgw/e2e/internal/engine"
 )
 
 // suite is what all tests share.
 type suite struct {
 	*devcluster.Cluster
 	guard    *devcluster.Guard
+	engine   engine.Engine
 	provider *kindcluster.Provider
 	certs    *pki.Maker
 	// site is the CA of the stand-in for httpbin.org. It is in the bundle that
@@ -104,11 +106,14 @@ func newSuite(ctx context.Context) (*suite, error) {
 	// The folder tells a later run that the cluster of that name was its own.
 	dir := filepath.Join(os.TempDir(), "tlsgw-e2e-kind-"+name)
 	s := &suite{certs: pki.NewMaker(time.Now, rand.Reader), dumped: map[string]bool{}}
-	engine, err := kindcluster.DetectNodeProvider()
-	if err != nil {
-		return nil, fmt.Errorf("find a container engine: %w", err)
+	if s.engine, err = engine.Find(ctx); err != nil {
+		return nil, err
 	}
-	s.provider = kindcluster.NewProvider(engine)
+	engineEnv, err := s.engine.Env()
+	if err != nil {
+		return nil, err
+	}
+	s.provider = s.engine.Provider()
 	if err := s.claim(name, dir); err != nil {
 		return nil, err
 	}
@@ -121,7 +126,7 @@ func newSuite(ctx context.Context) (*suite, error) {
 		return nil, err
 	}
 	s.Cluster, err = devcluster.New(ctx, devcluster.Options{
-		Binary: binary, Kubectl: kubectl, Driver: devcluster.Kind, Name: name, Dir: dir,
+		Binary: binary, Kubectl: kubectl, Driver: devcluster.Kind, Env: engineEnv, Name: name, Dir: dir,
 		HTTPPort: port, SystemCAFile: filepath.Join(dir, "system-ca.pem"),
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ import (
 //nolint:tparallel // its parts happen one after the other to one cluster
 func TestEngineImage(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
+	m := newEngineMachine(t)
 	m.env["PATH"] = os.Getenv("PATH")
 	c := &imageCluster{machine: m, name: clusterName(t), images: t}
 	c.node = c.name + "-control-plane"
@@ -55,7 +55,7 @@ func TestEngineImage(t *testing.T) {
 	t.Run("that the node cannot pull, kept", func(t *testing.T) {
 		m.command(t.Context(), t, up("--image", none, "--retain")...).mustExit(t, 1).
 			mustSay(t, "error: the node cannot pull --image "+none, "everything was kept for a look", "dev-down removes it all")
-		if docker(t, "ps", "--quiet", "--filter", "name="+c.node) == "" {
+		if inEngine(t, "ps", "--quiet", "--filter", "name="+c.node) == "" {
 			t.Error("there is no node to look at")
 		}
 	})
@@ -126,11 +126,11 @@ func (c *imageCluster) tag(t *testing.T, flags ...string) string {
 	if err := archive.Close(); err != nil {
 		t.Fatal(err)
 	}
-	docker(t, "load", "--input", archive.Name())
-	docker(t, "tag", built.Ref, c.ref)
-	docker(t, "rmi", built.Ref)
-	id := docker(t, "image", "inspect", "--format", "{{.ID}}", c.ref)
-	c.images.Cleanup(func() { docker(c.images, "rmi", "--force", id) })
+	inEngine(t, "load", "--input", archive.Name())
+	inEngine(t, "tag", built.Ref, c.ref)
+	inEngine(t, "rmi", built.Ref)
+	id := inEngine(t, "image", "inspect", "--format", "{{.ID}}", c.ref)
+	c.images.Cleanup(func() { inEngine(c.images, "rmi", "--force", id) })
 	return program
 }
 
@@ -217,7 +217,7 @@ func (c *imageCluster) checkBrokenSettings(t *testing.T) {
 		if err := json.Unmarshal(written, &healed); err != nil {
 			t.Fatal(err)
 		}
-		if healed.HTTPPort != c.http || !healed.Sample || healed.Image != c.ref || healed.Engine != "docker" {
+		if healed.HTTPPort != c.http || !healed.Sample || healed.Image != c.ref || healed.Engine != engineName(t) {
 			t.Errorf("after %q the settings are %+v", content, healed)
 		}
 	}
@@ -227,10 +227,10 @@ func (c *imageCluster) checkBrokenSettings(t *testing.T) {
 // has been broken.
 func (c *imageCluster) checkFullDisk(t *testing.T) {
 	t.Helper()
-	inNode := func(script string) { docker(t, "exec", c.node, "sh", "-c", script) }
+	inNode := func(script string) { inEngine(t, "exec", c.node, "sh", "-c", script) }
 	inNode("mount -t tmpfs -o size=64k tmpfs /kind && ! head -c 1m /dev/zero >/kind/fill")
 	c.up(t, "--break", "ca").mustExit(t, 1).
-		mustSay(t, "the disk of the node "+c.node+" is full", "No space left on device", "docker system df", "what still runs was left alone")
+		mustSay(t, "the disk of the node "+c.node+" is full", "No space left on device", engineName(t)+" system ", "what still runs was left alone")
 	inNode("umount /kind")
 	c.up(t, "--break", "none").mustExit(t, 0)
 }
@@ -238,7 +238,7 @@ func (c *imageCluster) checkFullDisk(t *testing.T) {
 // checkNode: what the container wrote is shown where it does not start.
 func (c *imageCluster) checkNode(t *testing.T) {
 	t.Helper()
-	docker(t, "kill", c.node)
+	inEngine(t, "kill", c.node)
 	taken := holdPort(t, c.http)
 	c.up(t).mustExit(t, 1).mustSay(t, "✗ cluster", "cannot be started", "\n  "+c.node+": ", "dev-down")
 	if err := taken.Close(); err != nil {

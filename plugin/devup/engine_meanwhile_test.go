@@ -26,14 +26,14 @@ func holdPort(t *testing.T, port int) net.Listener {
 // whenever that is: here it comes beside a question that dev-up asks the engine.
 func TestEngineMeanwhile(t *testing.T) {
 	t.Parallel()
-	real, err := exec.LookPath("docker")
+	real, err := exec.LookPath(engineName(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, question := range map[string]string{"before the last look": "image inspect", "after it": "network inspect"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMachine(t)
+			m := newEngineMachine(t)
 			cluster := clusterName(t)
 			args := m.kindArgs(t, cluster)
 			bin, made := filepath.Join(m.dir, "bin"), filepath.Join(t.TempDir(), "made")
@@ -47,15 +47,15 @@ if [ "$1 $2" = "%[1]s" ] && [ ! -e %[2]s ]; then
 fi
 exec %[3]s "$@"
 `, question, made, real, cluster, nodeImage)
-			shim := filepath.Join(bin, "docker")
+			shim := filepath.Join(bin, engineName(t))
 			if err := os.WriteFile(shim, []byte(script), 0o700); err != nil { // #nosec G306 -- a program
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { docker(t, "rm", "--force", "--volumes", cluster+"-control-plane") })
+			t.Cleanup(func() { inEngine(t, "rm", "--force", "--volumes", cluster+"-control-plane") })
 			m.env["PATH"] = bin + string(os.PathListSeparator) + m.env["PATH"]
 			m.command(t.Context(), t, args...).mustExit(t, 1).
 				mustSay(t, "there is a kind cluster", cluster+"-control-plane", "dev-up did not make it", "nothing was changed").mustNotSay(t, "nothing is left of it")
-			if docker(t, "ps", "--quiet", "--filter", "name="+cluster+"-control-plane") == "" {
+			if inEngine(t, "ps", "--quiet", "--filter", "name="+cluster+"-control-plane") == "" {
 				t.Error("somebody's cluster is gone")
 			}
 			m.mustLeaveNothing(t, filepath.Join(m.dir, "kubectl-tlsgw"), shim)

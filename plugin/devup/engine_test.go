@@ -10,20 +10,39 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/cluster/kind"
 )
 
-// nodeImage is one that the engine has: make node-image.
-const nodeImage = "kindest/node:v1.34.4"
+// nodeImage is one that the engine has: make node-image. Not every engine takes
+// Docker Hub for granted.
+const nodeImage = "docker.io/" + kind.DefaultNodeImage
 
-// docker runs a command of the engine.
-func docker(t *testing.T, args ...string) string {
+// detected is the container engine of the tests: the one that dev-up takes.
+var detected = sync.OnceValues(func() (*kind.Engine, error) { return kind.Detect(context.Background(), os.Getenv) })
+
+func engineName(t *testing.T) string {
 	t.Helper()
-	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", args...).CombinedOutput()
+	found, err := detected()
 	if err != nil {
-		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+		t.Fatal(err)
+	}
+	return found.Name
+}
+
+// inEngine runs a command of the engine.
+func inEngine(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), engineName(t), args...)
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(command.Args, " "), err, stderr.String())
 	}
 	return strings.TrimSpace(string(out))
 }
@@ -31,8 +50,30 @@ func docker(t *testing.T, args ...string) string {
 // container runs one that does nothing until the test ends.
 func container(t *testing.T, args ...string) {
 	t.Helper()
-	id := docker(t, append(append([]string{"run", "--detach", "--entrypoint", "sleep"}, args...), nodeImage, "600")...)
-	t.Cleanup(func() { docker(t, "rm", "--force", "--volumes", id) })
+	id := inEngine(t, append(append([]string{"run", "--detach", "--entrypoint", "sleep"}, args...), nodeImage, "600")...)
+	t.Cleanup(func() { inEngine(t, "rm", "--force", "--volumes", id) })
+}
+
+// unanswered is an environment in which each engine asks at a place where none is.
+func unanswered() map[string]string {
+	const socket = "/nonexistent/engine.sock"
+	return map[string]string{"DOCKER_HOST": "unix://" + socket, "CONTAINER_HOST": "unix://" + socket, "CONTAINERD_ADDRESS": socket}
+}
+
+// newEngineMachine is a machine whose user has the container engine of the
+// person who runs the tests.
+func newEngineMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t)
+	m.env["XDG_CACHE_HOME"] = filepath.Join(m.env["HOME"], ".cache")
+	delete(m.env, "HOME")
+	for _, one := range os.Environ() {
+		name, value, _ := strings.Cut(one, "=")
+		if _, ours := m.env[name]; !ours {
+			m.env[name] = value
+		}
+	}
+	return m
 }
 
 // clusterName is one that nobody else has.
@@ -44,7 +85,7 @@ func clusterName(t *testing.T) string {
 // mustLeaveNoContainer checks that the engine has none of that cluster.
 func mustLeaveNoContainer(t *testing.T, name string) {
 	t.Helper()
-	if left := docker(t, "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+name); left != "" {
+	if left := inEngine(t, "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+name); left != "" {
 		t.Errorf("left behind: container %s", left)
 	}
 }
@@ -67,7 +108,7 @@ func (m *machine) kindArgs(t *testing.T, name string, args ...string) []string {
 //nolint:tparallel // its parts happen one after the other: they check what is left
 func TestEngineRefusals(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
+	m := newEngineMachine(t)
 	name, foreign := clusterName(t), clusterName(t)
 	container(t, "--label", "io.x-k8s.kind.cluster="+foreign, "--label", "io.x-k8s.kind.role=control-plane", "--name", foreign+"-control-plane")
 	published := freePort(t)
@@ -84,8 +125,8 @@ func TestEngineRefusals(t *testing.T) {
 		want []string
 	}{
 		"daemon down": {
-			args: args, env: map[string]string{"DOCKER_HOST": "unix:///nonexistent/docker.sock"}, code: 1,
-			want: []string{"docker is installed, and its daemon does not answer", "/nonexistent/docker.sock", "--driver local", "nothing was changed"},
+			args: args, env: unanswered(), code: 1,
+			want: []string{engineName(t) + " is installed, and its ", " does not answer: ", "/nonexistent/engine.sock", "--driver local", "nothing was changed"},
 		},
 		"port of a container": {
 			args: on("--http-port", fmt.Sprint(published)), code: 1,
@@ -97,15 +138,15 @@ func TestEngineRefusals(t *testing.T) {
 		},
 		"somebody's cluster": {
 			args: on("--name", foreign), code: 1,
-			want: []string{foreign, "dev-up did not make it", "--name " + foreign + "-dev", "docker rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign, "nothing was changed"},
+			want: []string{foreign, "dev-up did not make it", "--name " + foreign + "-dev", engineName(t) + " rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign, "nothing was changed"},
 		},
 		"somebody's cluster, down": {
 			args: []string{"dev-down", "--driver", "kind", "--name", foreign}, code: 1,
-			want: []string{"was not made by dev-up, and was left alone", "docker rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign},
+			want: []string{"was not made by dev-up, and was left alone", engineName(t) + " rm --force --volumes", "label=io.x-k8s.kind.cluster=" + foreign},
 		},
 		"node image": {
 			args: on("--node-image", "registry.invalid/none:1"), code: 1,
-			want: []string{"docker cannot pull registry.invalid/none:1", "--node-image", "nothing was changed"},
+			want: []string{engineName(t) + " cannot pull registry.invalid/none:1", "--node-image", "nothing was changed"},
 		},
 		"kubeconfig": {
 			args: on("--kubeconfig", "/proc/self/none/config"), code: 1,
@@ -130,7 +171,7 @@ func TestEngineRefusals(t *testing.T) {
 			mustLeaveNoContainer(t, name)
 		})
 	}
-	if got := docker(t, "ps", "--quiet", "--filter", "name="+foreign+"-control-plane"); got == "" {
+	if got := inEngine(t, "ps", "--quiet", "--filter", "name="+foreign+"-control-plane"); got == "" {
 		t.Error("somebody's cluster is gone")
 	}
 	m.mustLeaveNothing(t, filepath.Join(m.dir, "kubectl-tlsgw"))
@@ -139,6 +180,9 @@ func TestEngineRefusals(t *testing.T) {
 // A user who may not use the engine is told so, and what to do.
 func TestEngineWithoutPermission(t *testing.T) {
 	t.Parallel()
+	if name := engineName(t); name != "docker" {
+		t.Skipf("any user may run %s, with a store of his own", name)
+	}
 	const nobody = 65534
 	self, err := os.Executable()
 	if err != nil {
@@ -196,7 +240,7 @@ func closedSocket(t *testing.T, dir string) string {
 // not: either way nothing is left, whenever it comes.
 func TestEngineInterrupt(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
+	m := newEngineMachine(t)
 	name := clusterName(t)
 	args := m.kindArgs(t, name)
 	for _, tt := range []struct {

@@ -52,6 +52,9 @@ type Options struct {
 	Kubectl string
 	// Driver is Local unless set.
 	Driver string
+	// Env is added to the plugin's environment: what finds the container
+	// engine of the driver Kind.
+	Env []string
 	// Name is that of the dev cluster.
 	Name string
 	// HTTPPort is where its gateway answers; 0 is a free one.
@@ -252,10 +255,10 @@ func (c *Cluster) Env() []string {
 		path = filepath.Dir(c.Binary) + string(os.PathListSeparator) + path
 	}
 	env = append(env, "PATH="+path)
-	for _, name := range []string{"KUBEBUILDER_ASSETS", "TLSGW_ENVOY", "TMPDIR", "DOCKER_HOST", "KIND_EXPERIMENTAL_PROVIDER"} {
+	for _, name := range []string{"KUBEBUILDER_ASSETS", "TLSGW_ENVOY", "TMPDIR"} {
 		if value, set := os.LookupEnv(name); set {
 			env = append(env, name+"="+value)
 		}
 	}
-	return env
+	return append(env, c.Options.Env...)
 }
