@@ -167,7 +167,7 @@ func shortened(err error) error {
 	}
 	reason := run.Inner.Error()
 	if last := lastLines(string(run.Output), 1); len(last) > 0 {
-		reason = strings.TrimPrefix(strings.TrimPrefix(last[0], "docker: "), "ctr: ")
+		reason = strings.TrimPrefix(strings.TrimPrefix(message(last[0]), "docker: "), "ctr: ")
 	}
 	what, _, found := strings.Cut(err.Error(), ": command \"")
 	if !found {

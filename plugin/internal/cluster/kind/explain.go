@@ -103,6 +103,7 @@ func engineReason(output string) string {
 			break
 		}
 	}
+	reason = regexp.MustCompile(` \(hint: [^)]*\)`).ReplaceAllString(reason, "")
 	if what, request, found := strings.Cut(reason, ": Get \""); found {
 		reason = what
 		if _, cause, _ := strings.Cut(request, "\": "); !strings.Contains(what, "://") {

@@ -73,7 +73,7 @@ func TestEngineIsExplained(t *testing.T) {
 		"nerdctl": {
 			name: nerdctl,
 			said: `time="2026-11-29T22:00:00Z" level=warning msg="no such file"` + "\n" +
-				`time="2026-11-29T22:00:00Z" level=fatal msg="cannot access containerd socket \"/run/containerd/containerd.sock\": no such file or directory"` + "\n",
+				`time="2026-11-29T22:00:00Z" level=fatal msg="cannot access containerd socket \"/run/containerd/containerd.sock\" (hint: try running with ` + "`--address /x`" + `): no such file or directory"` + "\n",
 			want: `nerdctl is installed, and its daemon does not answer: cannot access containerd socket "/run/containerd/containerd.sock": no such file or directory`,
 			fix:  "start it (sudo systemctl start containerd)",
 		},

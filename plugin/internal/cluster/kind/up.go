@@ -163,7 +163,11 @@ func (u *up) checkPort(ctx context.Context) error {
 	listener, err := port.Listen(ctx, u.HTTPPort)
 	switch {
 	case err == nil:
-		return listener.Close()
+		err := listener.Close()
+		if u.engine.publisher(ctx, u.HTTPPort) != "" { // nerdctl forwards it, and nobody listens
+			return u.portTaken(ctx)
+		}
+		return err
 	case errors.Is(err, syscall.EACCES):
 		return nil
 	}
