@@ -90,7 +90,8 @@ func (c *cluster) up(ctx context.Context) (err error) {
 			return fmt.Errorf("dev-down: %s", down)
 		}
 	}
-	more := []string{"--gateway-api", "experimental", "--no-sample"}
+	// One that does not come up is there for the dump, and goes at the end.
+	more := []string{"--retain", "--gateway-api", "experimental", "--no-sample"}
 	if c.nodeImage != "" {
 		more = append(more, "--node-image", c.nodeImage)
 	}

@@ -22,7 +22,11 @@ func (c *cluster) dump(ctx context.Context) {
 		log.Print(err)
 		return
 	}
-	for file, typed := range dump.Commands() {
+	commands, err := dump.Commands()
+	if err != nil {
+		log.Print(err)
+	}
+	for file, typed := range commands {
 		text, err := c.kubectl(ctx, "", strings.Fields(typed)...)
 		if err != nil {
 			text += err.Error()

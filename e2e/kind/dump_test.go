@@ -50,7 +50,16 @@ func (s *suite) dump(ctx context.Context, name string) {
 	if s.Cluster == nil {
 		return
 	}
-	for file, typed := range dump.Commands() {
+	if s.Client == nil { // dev-up has failed before kubectl was told of the cluster
+		if err := s.provider.ExportKubeConfig(s.Name, s.Kubeconfig(), false); err != nil {
+			log.Printf("reach the cluster: %v", err)
+		}
+	}
+	commands, err := dump.Commands()
+	if err != nil {
+		log.Print(err)
+	}
+	for file, typed := range commands {
 		ran := s.try(ctx, strings.Fields(typed)...)
 		dump.Keep(folder, file+".txt", "$ kubectl "+typed+"\n"+ran.Stdout+ran.Stderr)
 	}

@@ -167,7 +167,8 @@ func (s *suite) start(ctx context.Context) (err error) {
 	if err := s.trust(); err != nil {
 		return err
 	}
-	if s.up, err = s.Up(ctx); err != nil {
+	// One that does not come up is there for the dump, and goes at the end.
+	if s.up, err = s.Up(ctx, "--retain"); err != nil {
 		return err
 	}
 	log.Printf("%s", s.up)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/tlsgw/kubectl-tlsgw/templates"
 )
 
 // Folder is an empty folder for what is kept, made anew. It is an absolute
@@ -26,18 +28,27 @@ func Folder(parent, name string) (string, error) {
 }
 
 // Commands are the arguments of kubectl by what they show. No Secret is read
-// by them.
-func Commands() map[string]string {
-	const tlsgw = "gatewayclasses,gateways,httproutes,grpcroutes,backendtlspolicies,backendconfigpolicies,backends,gatewayparameters"
-	return map[string]string{
-		"all":            "get all,endpointslices,configmaps,leases,poddisruptionbudgets,networkpolicies -A -o wide",
+// by them. Each kind that a definition of ours serves has one of its own: where
+// dev-up has failed, some may not be there.
+func Commands() (map[string]string, error) {
+	commands := map[string]string{
+		"all":            "get all,namespaces,endpointslices,configmaps,leases,poddisruptionbudgets,networkpolicies -A -o wide",
 		"events":         "get events -A --sort-by=.lastTimestamp",
-		"gateway-api":    "get " + tlsgw + " -A -o yaml",
 		"describe-pods":  "describe pods -A",
 		"describe-nodes": "describe nodes",
 		"deployments":    "get deployments,services -A -o yaml",
 		"secrets":        "get secrets -A",
+		"definitions":    "get customresourcedefinitions -o wide",
+		"admission":      "get validatingadmissionpolicies,validatingadmissionpolicybindings -o yaml",
 	}
+	definitions, err := templates.CRDs(templates.Standard)
+	if err != nil {
+		return nil, err
+	}
+	for _, definition := range definitions {
+		commands[definition.Spec.Names.Plural] = "get " + definition.Name + " -A -o yaml"
+	}
+	return commands, nil
 }
 
 // Keep writes a text into a file of the folder. It says so when it cannot:
