@@ -54,11 +54,11 @@ func ask(ctx context.Context, name string) error {
 	defer cancel()
 	if name == "docker" {
 		// With Podman under that name kind's provider for Docker does not work.
-		if out, err := exec.CommandContext(ctx, name, "-v").Output(); err == nil && !strings.HasPrefix(string(out), "Docker version") {
+		if out, err := exec.CommandContext(ctx, name, "-v").Output(); err == nil && !strings.HasPrefix(string(out), "Docker version") { // #nosec G702 -- the program that the engine is
 			return errors.New("the docker on PATH is not Docker")
 		}
 	}
-	if out, err := exec.CommandContext(ctx, name, "info").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, name, "info").CombinedOutput(); err != nil { // #nosec G702 -- the program that the engine is
 		return fmt.Errorf("%s info: %w\n%s", name, err, out)
 	}
 	return nil
