@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -283,7 +284,7 @@ func (u *up) fill(ctx context.Context, w *work, program *part) error {
 		wait  func(context.Context) error
 	}{
 		{fmt.Sprintf("Gateway API %s (%s), kgateway v1alpha1", consts.BundleVersion, u.GatewayAPI), install, nil},
-		{"controller image", load, nil},
+		{strings.TrimSpace("controller image " + u.Image), load, nil},
 		{"controller", install, u.waitController},
 		{fmt.Sprintf("gateway %s/%s on localhost:%d", contract.DevGatewayNamespace, contract.DevGatewayName, u.HTTPPort), route, u.waitGateway},
 	}
