@@ -15,8 +15,11 @@ import (
 
 const (
 	// maxExtra bounds the requests that are sent only to make Envoy open a
-	// new connection.
-	maxExtra = 128
+	// new connection. Where many are open, there may be extraBursts times as many
+	// as the first burst has, and mostExtra at most.
+	maxExtra    = 128
+	extraBursts = 4
+	mostExtra   = 512
 	// spare is by how much the first burst outnumbers the open connections.
 	spare = 4
 	// burstTimeout bounds one burst; Envoy's own limits on connecting to a
@@ -87,9 +90,9 @@ func (s *sender) handshakes() uint64 { return s.evidence.Live.Risen()["ssl.hands
 
 func (s *sender) force(ctx context.Context) {
 	live := &s.evidence.Live
-	width := int(min(live.After["upstream_cx_active"], maxExtra)) + spare // #nosec G115 -- bounded
-	for s.evidence.Extra < maxExtra && s.handshakes() == 0 && ctx.Err() == nil && live.Unavailable == "" {
-		width = min(width, maxExtra-s.evidence.Extra)
+	width, most := extra(live.After["upstream_cx_active"])
+	for s.evidence.Extra < most && s.handshakes() == 0 && ctx.Err() == nil && live.Unavailable == "" {
+		width = min(width, most-s.evidence.Extra)
 		s.burst(ctx, width)
 		s.evidence.Extra += width
 		width *= 2
@@ -97,6 +100,14 @@ func (s *sender) force(ctx context.Context) {
 	}
 	s.options.note("  %d more requests in parallel bursts, to make Envoy open a new connection: ssl.handshake +%d",
 		s.evidence.Extra, s.handshakes())
+}
+
+// extra is how many requests the first burst has where so many connections are
+// open, and all bursts together. A burst that outnumbers them may not be in
+// flight as a whole: the second one is twice as wide.
+func extra(open uint64) (first, all int) {
+	first = int(min(open, mostExtra-spare)) + spare // #nosec G115 -- bounded
+	return first, min(max(maxExtra, extraBursts*first), mostExtra)
 }
 
 func (s *sender) count(ctx context.Context) {
