@@ -89,6 +89,9 @@ const (
 	// lateTimeout is how long an engine may take to make a container for a
 	// client that was interrupted while it waited for it.
 	lateTimeout = 5 * time.Second
+	// quietTime is for how long none may be seen after one was: an engine that
+	// was told to remove one which it was still making may show it again.
+	quietTime = 2 * time.Second
 )
 
 // stopCreating removes the containers until kind has given up making them, and
@@ -99,22 +102,25 @@ func (u *up) stopCreating(result <-chan error) (ended error) {
 	tick := time.NewTicker(stopInterval)
 	defer tick.Stop()
 	var late <-chan time.Time
+	var noisy time.Time // when a container was seen last, or kind gave up
 	for seen := false; ; {
 		node, err := u.findNode()
 		if node != nil {
 			// The last removal, which follows, counts.
 			_ = u.provider.Delete(u.name, u.dir.Path(kubeconfigFile))
+			seen, noisy = true, time.Now()
 		}
-		seen = seen || node != nil
-		if late != nil && seen && node == nil && err == nil {
+		if late != nil && seen && err == nil && time.Since(noisy) >= quietTime {
 			return ended
 		}
 		select {
 		case ended = <-result:
-			result = nil
+			result, noisy = nil, time.Now()
 			late = time.After(lateTimeout)
 		case <-late:
-			return ended
+			if !seen {
+				return ended
+			}
 		case <-timeout.C:
 			return errors.New("kind does not give up making the cluster")
 		case <-tick.C:
