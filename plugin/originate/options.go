@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/shell"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
 )
@@ -257,7 +258,7 @@ func (c command) with(changes ...string) string {
 		case "true":
 			words = append(words, "--"+name)
 		default:
-			words = append(words, "--"+name, fail.Quote(value))
+			words = append(words, "--"+name, shell.Quote(value))
 		}
 	}
 	return strings.Join(words, " ")
@@ -272,7 +273,7 @@ func (g given) words() []string {
 		case g.alone != "":
 			words = append(words, "--"+g.name+"="+value)
 		default:
-			words = append(words, "--"+g.name, fail.Quote(value))
+			words = append(words, "--"+g.name, shell.Quote(value))
 		}
 	}
 	return words

@@ -18,6 +18,7 @@ import (
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/shell"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/terminal"
 )
 
@@ -49,7 +50,7 @@ func (o *Options) agree(ctx context.Context, going []metav1.PartialObjectMetadat
 func (o *Options) again(flag string) string {
 	words := []string{"kubectl tlsgw remove", o.Target.String()}
 	for _, word := range o.Clients.Flags {
-		words = append(words, fail.Quote(word))
+		words = append(words, shell.Quote(word))
 	}
 	if o.Clients.Namespace != o.Clients.ContextNamespace {
 		words = append(words, "-n", o.Clients.Namespace)

@@ -98,18 +98,6 @@ func Lines(fix string, width int) []string {
 	return []string{command, "# " + comment}
 }
 
-// Quote makes a word of a fix safe to paste into a shell, plain where it is so
-// already.
-func Quote(word string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !safe(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 // Code is the exit code of err: 0 for nil, CodeFailed where none is given.
 func Code(err error) int {
 	if err == nil {

@@ -23,15 +23,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
-	t.Parallel()
-	for word, want := range map[string]string{"a.b/c:1": "a.b/c:1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "*.a": "'*.a'"} {
-		if got := Quote(word); got != want {
-			t.Errorf("Quote(%q) = %s, want %s", word, got, want)
-		}
-	}
-}
-
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	err := Interrupted(fmt.Errorf("get x: %w", context.Canceled))

@@ -18,3 +18,13 @@ func TestQuote(t *testing.T) {
 		t.Errorf("a plain word is quoted: %s", got)
 	}
 }
+
+// TestQuotedWords: what is read by people is quoted where it has to be.
+func TestQuotedWords(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{"a.b/c:1": "a.b/c:1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "*.a": "'*.a'"} {
+		if got := Quote(word); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", word, got, want)
+		}
+	}
+}
