@@ -30,16 +30,14 @@ func (l leading) String() string {
 	case l.other == nil:
 		return "No route leads to it yet: --expose HOSTNAME makes one."
 	case l.other.PassesThrough:
-		return l.name() + " passes the client's own TLS through to it, where no policy applies: --expose HOSTNAME makes a route where one does."
+		return l.other.Resource() + " passes the client's own TLS through to it, where no policy applies: --expose HOSTNAME makes a route where one does."
 	case l.other.Copies:
-		return l.name() + " copies requests to it."
+		return l.other.Resource() + " copies requests to it."
 	case l.other.HTTP == nil:
-		return l.name() + " leads to it. (verify sends requests through HTTPRoutes only.)"
+		return l.other.Resource() + " leads to it. (verify sends requests through HTTPRoutes only.)"
 	}
-	return l.name() + " leads to it."
+	return l.other.Resource() + " leads to it."
 }
-
-func (l leading) name() string { return l.other.Kind + "/" + l.other.Name }
 
 // leadingRoute is the route that is being applied, else one that is there: one
 // that originate made before others, and one where the policy applies before
@@ -49,10 +47,7 @@ func (r *run) leadingRoute(ctx context.Context) leading {
 		return leading{route: r.spec.Route}
 	}
 	all, err := leads.Find(ctx, r.clients.Client, r.asReferred())
-	if err != nil {
-		return leading{unknown: true}
-	}
-	var found leading
+	found := leading{unknown: err != nil && len(all) == 0}
 	for i := range all {
 		one := &all[i]
 		if one.HTTP != nil && one.Namespace == r.spec.Namespace {

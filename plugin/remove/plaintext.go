@@ -134,7 +134,7 @@ func (o *Options) bare(ctx context.Context, lost covered, kept []covered) (*lead
 }
 
 func (o *Options) describe(route leads.Route, to covered) string {
-	name := route.Kind + "/" + route.Name
+	name := route.Resource()
 	if route.Namespace != o.Clients.Namespace {
 		name += " of namespace " + route.Namespace
 	}

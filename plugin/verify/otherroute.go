@@ -2,69 +2,39 @@ package verify
 
 import (
 	"context"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
 )
 
 // otherRoute names a GRPCRoute or TLSRoute that leads to the backend, through
 // the Gateway that was asked for; empty where there is none, or none may be
 // read.
 func (o *Options) otherRoute(ctx context.Context, w *world, s subject) (string, error) {
-	var calls gatewayv1.GRPCRouteList
-	var streams gatewayv1.TLSRouteList
-	for _, routes := range []client.ObjectList{&calls, &streams} {
-		if err := w.listAll(ctx, routes); err != nil && !apierrors.IsForbidden(err) {
-			return "", err
-		}
+	routes, err := leads.Find(ctx, o.Clients.Client, s.asReferred())
+	if err != nil && !apierrors.IsForbidden(err) {
+		return "", o.Clients.Explain(err)
 	}
-	var found []otherRoute
-	for i := range calls.Items {
-		route := otherRoute{"GRPCRoute", &calls.Items[i], calls.Items[i].Spec.ParentRefs, nil}
-		for _, rule := range calls.Items[i].Spec.Rules {
-			for _, ref := range rule.BackendRefs {
-				route.refs = append(route.refs, ref.BackendObjectReference)
-			}
+	for _, route := range routes {
+		if route.HTTP != nil || route.Copies {
+			continue
 		}
-		found = append(found, route)
-	}
-	for i := range streams.Items {
-		route := otherRoute{"TLSRoute", &streams.Items[i], streams.Items[i].Spec.ParentRefs, nil}
-		for _, rule := range streams.Items[i].Spec.Rules {
-			for _, ref := range rule.BackendRefs {
-				route.refs = append(route.refs, ref.BackendObjectReference)
-			}
-		}
-		found = append(found, route)
-	}
-	for _, route := range found {
-		if leads, err := o.leads(ctx, w, route, s); err != nil || leads {
-			return route.kind + " " + route.object.GetNamespace() + "/" + route.object.GetName(), err
+		if within, err := o.isThrough(ctx, w, route); err != nil || within {
+			return route.Kind + " " + route.Namespace + "/" + route.Name, err
 		}
 	}
 	return "", nil
 }
 
-// otherRoute is a route of a kind that takes no plain request.
-type otherRoute struct {
-	kind    string
-	object  client.Object
-	parents []gatewayv1.ParentReference
-	refs    []gatewayv1.BackendObjectReference
-}
-
-func (o *Options) leads(ctx context.Context, w *world, r otherRoute, s subject) (bool, error) {
-	namespace := r.object.GetNamespace()
-	if !slices.ContainsFunc(r.refs, func(ref gatewayv1.BackendObjectReference) bool { return refersTo(namespace, ref, s) }) {
-		return false, nil
-	}
+// isThrough tells whether a route is of the Gateway that was asked for, if any
+// was.
+func (o *Options) isThrough(ctx context.Context, w *world, route leads.Route) (bool, error) {
 	if o.GatewayName == "" {
 		return true, nil
 	}
-	for _, ref := range r.parents {
-		p, err := w.placeOf(ctx, namespace, ref)
+	for _, ref := range route.Parents {
+		p, err := w.placeOf(ctx, route.Namespace, ref)
 		if err != nil {
 			return false, err
 		}

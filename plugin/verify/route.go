@@ -10,7 +10,9 @@ import (
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/leads"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/probe"
 )
 
@@ -43,23 +45,24 @@ func (w *world) leads(s subject) []lead {
 		lead
 		weight int32
 	}
+	to := s.asReferred()
 	var found []weighted
 	for i := range w.routes {
 		route := &w.routes[i]
 		for r, rule := range route.Spec.Rules {
 			for _, ref := range rule.BackendRefs {
-				if weight := weightOf(ref); refersTo(route.Namespace, ref.BackendObjectReference, s) && weight > 0 {
+				if weight := weightOf(ref); to.IsNamed(route.Namespace, ref.BackendObjectReference) && weight > 0 {
 					found = append(found, weighted{lead{route, r}, weight})
 				}
 			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b weighted) int { return cmp.Compare(b.weight, a.weight) })
-	leads := make([]lead, 0, len(found))
+	heaviest := make([]lead, 0, len(found))
 	for _, f := range found {
-		leads = append(leads, f.lead)
+		heaviest = append(heaviest, f.lead)
 	}
-	return leads
+	return heaviest
 }
 
 // through says whether a place is of the Gateway that was asked for, if any was.
@@ -74,18 +77,16 @@ func weightOf(ref gatewayv1.HTTPBackendRef) int32 {
 	return *ref.Weight
 }
 
-func refersTo(routeNamespace string, ref gatewayv1.BackendObjectReference, s subject) bool {
-	kind, namespace := kindService, routeNamespace
-	if ref.Kind != nil {
-		kind = string(*ref.Kind)
+// asReferred is the backend as routes refer to it.
+func (s subject) asReferred() leads.Backend {
+	if s.kind == kindBackend {
+		return leads.Backend{Group: v1alpha1.GroupName, Kind: s.kind, Namespace: s.namespace, Name: s.name}
 	}
-	if ref.Namespace != nil {
-		namespace = string(*ref.Namespace)
+	to := leads.Backend{Kind: s.kind, Namespace: s.namespace, Name: s.name}
+	if s.port != 0 {
+		to.Ports = []int32{s.port}
 	}
-	if kind != s.kind || namespace != s.namespace || string(ref.Name) != s.name {
-		return false
-	}
-	return kind == kindBackend || s.port == 0 || ref.Port == nil || *ref.Port == s.port
+	return to
 }
 
 // way chooses how to reach the subject: a route and Gateway that are in
@@ -238,11 +239,11 @@ func (y *way) evidence(s subject) (*diagnose.Route, *diagnose.Gateway) {
 // answers tells what may be known of the answers: shared, that other backends
 // give some of them, and stripped, that a filter takes away Envoy's own header.
 func (l lead) answers(s subject) (shared, stripped bool) {
-	rule := l.route.Spec.Rules[l.rule]
+	rule, to := l.route.Spec.Rules[l.rule], s.asReferred()
 	filters := slices.Clone(rule.Filters)
 	for _, ref := range rule.BackendRefs {
 		filters = append(filters, ref.Filters...)
-		shared = shared || weightOf(ref) > 0 && !refersTo(l.route.Namespace, ref.BackendObjectReference, s)
+		shared = shared || weightOf(ref) > 0 && !to.IsNamed(l.route.Namespace, ref.BackendObjectReference)
 	}
 	stripped = slices.ContainsFunc(filters, func(f gatewayv1.HTTPRouteFilter) bool {
 		return f.ResponseHeaderModifier != nil && slices.ContainsFunc(f.ResponseHeaderModifier.Remove, func(name string) bool {

@@ -5,8 +5,10 @@ package leads
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,10 +28,11 @@ type Backend struct {
 
 // Route leads to the backend.
 type Route struct {
-	// Kind is in lower case, as in a command: "httproute".
+	// Kind is as in an object: "HTTPRoute".
 	Kind            string
 	Namespace, Name string
 	UID             types.UID
+	Parents         []gatewayv1.ParentReference
 	// Copies: the backend only gets copies of requests (RequestMirror).
 	Copies bool
 	// PassesThrough: TLS comes to the backend as the client made it, so that
@@ -39,37 +42,47 @@ type Route struct {
 	HTTP *gatewayv1.HTTPRoute
 }
 
+// Resource names the route as a command does: "httproute/nginx".
+func (r Route) Resource() string { return strings.ToLower(r.Kind) + "/" + r.Name }
+
 // Find lists the routes to a backend, HTTPRoutes first. Where routes may not be
 // listed in all namespaces, those of the backend's own are found. Kinds that
-// the cluster does not serve have none.
+// the cluster does not serve have none. For kinds that may not be listed at
+// all there is an error (IsForbidden) beside the routes of the others.
 func Find(ctx context.Context, reader client.Reader, to Backend) ([]Route, error) {
 	var found []Route
+	var unread []error
 	var http gatewayv1.HTTPRouteList
-	if err := list(ctx, reader, to.Namespace, &http); err != nil {
-		return nil, err
+	var calls gatewayv1.GRPCRouteList
+	var streams gatewayv1.TLSRouteList
+	for _, routes := range []client.ObjectList{&http, &calls, &streams} {
+		err := list(ctx, reader, to.Namespace, routes)
+		if err != nil && !apierrors.IsForbidden(err) {
+			return nil, err
+		}
+		unread = append(unread, err)
 	}
 	for i := range http.Items {
 		route := &http.Items[i]
-		found = to.appendIfNamed(found, httpReferences(route), Route{Kind: "httproute", Namespace: route.Namespace, Name: route.Name, UID: route.UID, HTTP: route})
-	}
-	var calls gatewayv1.GRPCRouteList
-	if err := list(ctx, reader, to.Namespace, &calls); err != nil {
-		return nil, err
+		one := routeOf("HTTPRoute", route, route.Spec.ParentRefs)
+		one.HTTP = route
+		found = to.appendIfNamed(found, httpReferences(route), one)
 	}
 	for i := range calls.Items {
 		route := &calls.Items[i]
-		found = to.appendIfNamed(found, grpcReferences(route), Route{Kind: "grpcroute", Namespace: route.Namespace, Name: route.Name, UID: route.UID})
-	}
-	var streams gatewayv1.TLSRouteList
-	if err := list(ctx, reader, to.Namespace, &streams); err != nil {
-		return nil, err
+		found = to.appendIfNamed(found, grpcReferences(route), routeOf("GRPCRoute", route, route.Spec.ParentRefs))
 	}
 	for i := range streams.Items {
 		route := &streams.Items[i]
-		one := Route{Kind: "tlsroute", Namespace: route.Namespace, Name: route.Name, UID: route.UID, PassesThrough: passesThrough(ctx, reader, route)}
+		one := routeOf("TLSRoute", route, route.Spec.ParentRefs)
+		one.PassesThrough = passesThrough(ctx, reader, route)
 		found = to.appendIfNamed(found, tlsReferences(route), one)
 	}
-	return found, nil
+	return found, errors.Join(unread...)
+}
+
+func routeOf(kind string, object client.Object, parents []gatewayv1.ParentReference) Route {
+	return Route{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), Parents: parents}
 }
 
 func list(ctx context.Context, reader client.Reader, namespace string, into client.ObjectList) error {
@@ -93,7 +106,7 @@ func (b Backend) appendIfNamed(found []Route, references []reference, route Rout
 	route.Copies = true
 	named := false
 	for _, ref := range references {
-		if b.isNamed(route.Namespace, ref.BackendObjectReference) {
+		if b.IsNamed(route.Namespace, ref.BackendObjectReference) {
 			named, route.Copies = true, route.Copies && ref.copies
 		}
 	}
@@ -103,7 +116,9 @@ func (b Backend) appendIfNamed(found []Route, references []reference, route Rout
 	return append(found, route)
 }
 
-func (b Backend) isNamed(routeNamespace string, ref gatewayv1.BackendObjectReference) bool {
+// IsNamed tells whether a reference in a route of the namespace names the
+// backend.
+func (b Backend) IsNamed(routeNamespace string, ref gatewayv1.BackendObjectReference) bool {
 	namespace, group, kind := gatewayv1.Namespace(routeNamespace), gatewayv1.Group(""), gatewayv1.Kind("Service")
 	if ref.Namespace != nil {
 		namespace = *ref.Namespace
