@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract/bundle"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 )
 
@@ -42,7 +43,7 @@ func (r *run) discover(ctx context.Context) (*trust, error) {
 	}
 	failure := fail.Usage("several objects in namespace %s verify %s: --ca-from must say which", r.spec.Namespace, r.spec.Target)
 	for _, candidate := range good {
-		failure = failure.WithDetail("%s (%s)", candidate.source, nameOf(candidate.bundle.Certificates[0]))
+		failure = failure.WithDetail("%s (%s)", candidate.source, diagnose.Named(candidate.bundle.Certificates[0]))
 	}
 	return nil, failure.WithFix("%s", r.o.command.with("ca-from", good[0].source.flag())).WithOutcome(unchanged)
 }

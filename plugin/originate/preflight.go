@@ -52,19 +52,19 @@ func (r *run) checkBundle() {
 	case b.AllExpired(r.now):
 		r.add(&finding{
 			code:    diagnose.CAExpired,
-			message: fmt.Sprintf("%s expired on %s", source, day(latest(b))),
-			details: []string{"it holds " + nameOf(expired[0])},
+			message: fmt.Sprintf("%s expired on %s", source, diagnose.Day(latest(b))),
+			details: []string{"it holds " + diagnose.Named(expired[0])},
 			offer:   []string{"ca-from", string(FromBackend)},
 			why:     "shows the chain the backend presents, and asks",
 		})
 		return
 	case len(expired) > 0:
 		r.add(&finding{warning: true,
-			message: fmt.Sprintf("%s holds an expired certificate: %s, since %s", source, nameOf(expired[0]), day(expired[0].NotAfter))})
+			message: fmt.Sprintf("%s holds an expired certificate: %s, since %s", source, diagnose.Named(expired[0]), diagnose.Day(expired[0].NotAfter))})
 	}
 	for _, certificate := range b.ExpiringWithin(r.now, soon) {
 		r.add(&finding{warning: true,
-			message: fmt.Sprintf("%s expires soon: %s on %s", source, nameOf(certificate), day(certificate.NotAfter)),
+			message: fmt.Sprintf("%s expires soon: %s on %s", source, diagnose.Named(certificate), diagnose.Day(certificate.NotAfter)),
 			fix:     "put its successor beside it before then; the gateway takes it without a restart"})
 	}
 }
@@ -78,7 +78,7 @@ func (r *run) checkChain() {
 	}
 	if left := chain[0].NotAfter.Sub(r.now); left > 0 && left < soon {
 		r.add(&finding{warning: true, fix: "renew it before then",
-			message: fmt.Sprintf("the certificate of %s expires soon, on %s", r.spec.Target, day(chain[0].NotAfter))})
+			message: fmt.Sprintf("the certificate of %s expires soon, on %s", r.spec.Target, diagnose.Day(chain[0].NotAfter))})
 	}
 	if r.contact.presented.AsksClientCertificate && r.contact.handshakeErr == nil && r.spec.ClientCertificate == "" {
 		r.add(&finding{warning: true, code: diagnose.ClientCertificateRequired,
@@ -159,7 +159,7 @@ func (r *run) decideTrust() {
 	}
 	why := r.trust.why
 	if chain := r.presentedChain(); len(chain) > 0 && r.verifies(r.trust) {
-		why += fmt.Sprintf(", verifies %s until %s", nameOf(chain[0]), day(chain[0].NotAfter))
+		why += fmt.Sprintf(", verifies %s until %s", diagnose.Named(chain[0]), diagnose.Day(chain[0].NotAfter))
 	}
 	r.decide("trust", "%s (%s)", r.trust, why)
 	if len(r.spec.Trust.Bundle) > 0 {

@@ -40,7 +40,7 @@ func (r *run) trustPresented(ctx context.Context) (*trust, error) {
 		r.say("  %s", line)
 	}
 	agreed, err := terminal.Ask(ctx, r.o.Streams.In, r.o.Streams.ErrOut,
-		fmt.Sprintf("Trust %d, %s? [y/N] ", slices.Index(chain, anchor), nameOf(anchor)))
+		fmt.Sprintf("Trust %d, %s? [y/N] ", slices.Index(chain, anchor), diagnose.Named(anchor)))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func describeChain(chain []*x509.Certificate) []string {
 	var lines []string
 	for i, certificate := range chain {
 		lines = append(lines,
-			fmt.Sprintf("presented %d  %s   %s", i, nameOf(certificate), diagnose.Leaf(certificate)),
+			fmt.Sprintf("presented %d  %s   %s", i, diagnose.Named(certificate), diagnose.Leaf(certificate)),
 			"             SHA-256 "+fingerprint(certificate))
 	}
 	return lines

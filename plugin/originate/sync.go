@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/diagnose"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/fail"
 	"github.com/tlsgw/kubectl-tlsgw/plugin/internal/kube"
 	"github.com/tlsgw/kubectl-tlsgw/scaffold"
@@ -76,7 +77,7 @@ func (r *run) refreshed(ctx context.Context, copied client.Object) (client.Objec
 		return nil, nil, err
 	}
 	if problem == nil && loaded.AllExpired(r.now) {
-		problem = &finding{message: fmt.Sprintf("%s expired on %s", source, day(latest(loaded)))}
+		problem = &finding{message: fmt.Sprintf("%s expired on %s", source, diagnose.Day(latest(loaded)))}
 	}
 	if problem != nil {
 		return nil, nil, problem.failure(r.o.command)

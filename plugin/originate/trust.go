@@ -112,13 +112,13 @@ func (r *run) referable(source *Source) bool {
 func (r *run) describeRepaired(problem *finding, chosen *trust) {
 	var subjects []string
 	for _, certificate := range chosen.bundle.Certificates {
-		subjects = append(subjects, nameOf(certificate))
+		subjects = append(subjects, diagnose.Named(certificate))
 	}
 	text := "the repaired bundle is valid: " + strings.Join(subjects, ", ")
 	last := latest(chosen.bundle)
 	switch {
 	case chosen.bundle.AllExpired(r.now):
-		problem.details = append(problem.details, fmt.Sprintf("%s, but it expired on %s", text, day(last)))
+		problem.details = append(problem.details, fmt.Sprintf("%s, but it expired on %s", text, diagnose.Day(last)))
 		problem.offer, problem.why = []string{"ca-from", string(FromBackend)}, "shows the chain the backend presents, and asks"
 		return
 	case !r.verifies(chosen):
@@ -126,7 +126,7 @@ func (r *run) describeRepaired(problem *finding, chosen *trust) {
 		problem.offer, problem.why = []string{"ca-from", string(FromBackend)}, "shows the chain the backend presents, and asks"
 		return
 	}
-	problem.details = append(problem.details, fmt.Sprintf("%s, until %s", text, day(last)))
+	problem.details = append(problem.details, fmt.Sprintf("%s, until %s", text, diagnose.Day(last)))
 	problem.offer = []string{"force", "true"}
 	problem.why = "copies the repaired bundle"
 }
@@ -233,20 +233,4 @@ func latest(b *bundle.Bundle) time.Time {
 		}
 	}
 	return last
-}
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
-// nameOf names a certificate in a few words, on one line.
-func nameOf(c *x509.Certificate) string {
-	name := c.Subject.String()
-	if name == "" && len(c.DNSNames) > 0 {
-		name = c.DNSNames[0]
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '.'
-		}
-		return r
-	}, name)
 }

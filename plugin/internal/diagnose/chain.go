@@ -137,9 +137,9 @@ func dates(found, chain []*x509.Certificate, now time.Time) *Finding {
 		whose := "the backend's certificate"
 		switch {
 		case trusted:
-			whose = "the trusted CA certificate " + nameOf(c)
+			whose = "the trusted CA certificate " + Named(c)
 		case i > 0:
-			whose = "the presented intermediate certificate " + nameOf(c)
+			whose = "the presented intermediate certificate " + Named(c)
 		}
 		return datesFinding(c, whose, trusted, expired)
 	}
@@ -150,10 +150,10 @@ func datesFinding(c *x509.Certificate, whose string, trusted, expired bool) *Fin
 	f := &Finding{Expected: "a certificate that is valid now"}
 	if expired {
 		f.Code = CertificateExpired
-		f.Message = fmt.Sprintf("%s expired on %s", whose, day(c.NotAfter))
+		f.Message = fmt.Sprintf("%s expired on %s", whose, Day(c.NotAfter))
 	} else {
 		f.Code = CertificateNotYetValid
-		f.Message = fmt.Sprintf("%s is valid only from %s on", whose, day(c.NotBefore))
+		f.Message = fmt.Sprintf("%s is valid only from %s on", whose, Day(c.NotBefore))
 	}
 	if trusted {
 		f.Code = CAExpired
@@ -178,7 +178,7 @@ func missingIntermediate(chain []*x509.Certificate, trust Trust) *Finding {
 	if !unlinked && !namedIntermediate(top.Issuer.CommonName) && !intermediateByNature(top, trust) {
 		return nil
 	}
-	message := fmt.Sprintf("the backend does not present the certificate of %s, which issued %s", top.Issuer, nameOf(top))
+	message := fmt.Sprintf("the backend does not present the certificate of %s, which issued %s", top.Issuer, Named(top))
 	if unlinked {
 		message = fmt.Sprintf("none of the certificates that the backend presents beside its own issued it; %s did", top.Issuer)
 	}
@@ -241,9 +241,9 @@ func unknownAuthority(chain []*x509.Certificate, trust Trust, err error) *Findin
 	var invalid x509.CertificateInvalidError
 	switch {
 	case len(chain) == 1 && selfSigned(top):
-		f.Message = fmt.Sprintf("the backend's certificate %s signs itself, and is not in %s", nameOf(top), trust)
+		f.Message = fmt.Sprintf("the backend's certificate %s signs itself, and is not in %s", Named(top), trust)
 	case trust.hasSubject(top.RawIssuer):
-		f.Message = fmt.Sprintf("%s is in %s, but with another key than the one that signed %s", top.Issuer, trust, nameOf(top))
+		f.Message = fmt.Sprintf("%s is in %s, but with another key than the one that signed %s", top.Issuer, trust, Named(top))
 	case errors.As(err, &invalid):
 		f.Message = fmt.Sprintf("the chain up to %s is not acceptable: %v", top.Issuer, invalid)
 	default:
@@ -274,7 +274,7 @@ func (t Trust) String() string {
 	text := strings.Join(t.Refs, ", ")
 	var subjects []string
 	for _, c := range t.Certificates {
-		subjects = append(subjects, nameOf(c))
+		subjects = append(subjects, Named(c))
 	}
 	if len(subjects) > 0 && len(subjects) <= 2 {
 		text += " (" + strings.Join(subjects, ", ") + ")"

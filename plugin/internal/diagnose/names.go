@@ -117,7 +117,7 @@ func Leaf(leaf *x509.Certificate) string {
 	if selfSigned(leaf) {
 		issuer = "itself"
 	}
-	return fmt.Sprintf("SAN %s   issuer %s   until %s", sans, oneLine(issuer), day(leaf.NotAfter))
+	return fmt.Sprintf("SAN %s   issuer %s   until %s", sans, oneLine(issuer), Day(leaf.NotAfter))
 }
 
 func describeLeaf(chain []*x509.Certificate) string { return Leaf(chain[0]) }
@@ -143,7 +143,8 @@ func sansOf(c *x509.Certificate) []string {
 	return sans
 }
 
-func nameOf(c *x509.Certificate) string {
+// Named names a certificate in a few words, on one line.
+func Named(c *x509.Certificate) string {
 	if subject := c.Subject.String(); subject != "" {
 		return oneLine(subject)
 	}
@@ -158,7 +159,9 @@ func selfSigned(c *x509.Certificate) bool {
 		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// Day is when a certificate begins or ends, as a person reads it: 2026-01-31,
+// in UTC.
+func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // oneLine keeps a stranger's text from moving the cursor of a terminal.
 func oneLine(s string) string {
