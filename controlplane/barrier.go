@@ -27,14 +27,16 @@ const (
 
 // authority is what the barrier needs of a source.Source.
 type authority interface {
-	Require(ctx context.Context, namespaces []string) (source.Versions, error)
+	Ask(ctx context.Context, q source.Question) (*source.Answer, error)
 	Now() source.Versions
 }
 
 // barrier keeps a Gateway from opening an edge, that is a way to a backend
 // without TLS, before a snapshot has seen every policy that was written when
-// the edge was first noticed. An edge that the Gateway already has is not
-// asked about: there, the policy's own event ends it.
+// the edge was first noticed, and that what leads over the edge was still there
+// then: who deletes a route and then its policy asks for no plaintext. An edge
+// that the Gateway already has is not asked about: there, the policy's own
+// event ends it.
 type barrier struct {
 	authority authority
 	clock     clock.PassiveClock
@@ -45,17 +47,29 @@ type barrier struct {
 
 // edges are those of one Gateway, by ir.Cluster.StatName.
 type edges struct {
-	// open have been published.
-	open map[string]bool
+	// open have been published, and secured with TLS; both are nil before
+	// anything has.
+	open, secured map[string]bool
 	// asked wait for the caches to reach an answer.
 	asked map[string]question
 }
 
+// losing tells whether an edge that is to be opened may be the rest of one with
+// TLS, whose route is on its way out, and not that of a new route.
+func (e *edges) losing(cluster string) bool { return e.secured == nil || e.secured[cluster] }
+
 // question is one that was put to the API server.
 type question struct {
 	at time.Time
-	// required is the answer, nil when there was none.
-	required source.Versions
+	// answer is nil when there was none.
+	answer *source.Answer
+}
+
+// passes tells whether a snapshot that has seen no more than seen may open the
+// edge.
+func (q question) passes(edge ir.PlaintextEdge, seen source.Versions) bool {
+	return q.answer != nil && seen.Covers(q.answer.Required) &&
+		!slices.ContainsFunc(edge.Ways, func(way ir.Ref) bool { return slices.Contains(q.answer.Gone, way) })
 }
 
 func newBarrier(a authority, c clock.PassiveClock) *barrier {
@@ -63,9 +77,10 @@ func newBarrier(a authority, c clock.PassiveClock) *barrier {
 }
 
 // waiting are the edges of g that may not be opened by a snapshot that has
-// seen no more than seen, sorted. What was asked about other edges is
-// forgotten: the answer would be too old for an edge that comes back.
-func (b *barrier) waiting(g *ir.Gateway, seen source.Versions) []string {
+// seen no more than seen, sorted; all has the edges of the translation. What
+// was asked about other edges is forgotten: the answer would be too old for an
+// edge that comes back.
+func (b *barrier) waiting(g *ir.Gateway, all map[string]ir.PlaintextEdge, seen source.Versions) []string {
 	known := b.gateways[g.Name]
 	if known == nil {
 		known = &edges{}
@@ -81,7 +96,7 @@ func (b *barrier) waiting(g *ir.Gateway, seen source.Versions) []string {
 		if found {
 			asked[c.StatName] = q
 		}
-		if q.required == nil || !seen.Covers(q.required) {
+		if !q.passes(all[c.StatName], seen) {
 			waiting = append(waiting, c.StatName)
 		}
 	}
@@ -91,34 +106,37 @@ func (b *barrier) waiting(g *ir.Gateway, seen source.Versions) []string {
 }
 
 // ask puts the question for those of the waiting edges of all Gateways for
-// which there is no answer yet. namespaces has the namespaces of the clusters.
-func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, namespaces map[string]string) error {
-	var where []string
+// which there is no answer yet.
+func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, all map[string]ir.PlaintextEdge) error {
+	var about source.Question
 	for gateway, clusters := range waiting {
 		for _, cluster := range clusters {
-			if b.gateways[gateway].asked[cluster].required == nil {
-				where = append(where, namespaces[cluster])
+			if known := b.gateways[gateway]; known.asked[cluster].answer == nil {
+				about.Namespaces = append(about.Namespaces, all[cluster].Namespace)
+				if known.losing(cluster) {
+					about.Ways = append(about.Ways, all[cluster].Ways...)
+				}
 			}
 		}
 	}
-	if len(where) == 0 {
+	if len(about.Namespaces) == 0 {
 		return nil
 	}
-	slices.Sort(where)
-	where = slices.Compact(where)
+	slices.Sort(about.Namespaces)
+	about.Namespaces = slices.Compact(about.Namespaces)
 	ctx, cancel := context.WithTimeout(ctx, askTimeout<<min(b.unanswered, maxDoublings))
 	defer cancel()
 	q := question{at: b.clock.Now()}
 	var err error
-	if q.required, err = b.authority.Require(ctx, where); err != nil {
-		err = fmt.Errorf("ask the API server what is in namespaces %q: %w", where, err)
+	if q.answer, err = b.authority.Ask(ctx, about); err != nil {
+		err = fmt.Errorf("ask the API server what is in namespaces %q: %w", about.Namespaces, err)
 		b.unanswered++
 	} else {
 		b.unanswered = 0
 	}
 	for gateway, clusters := range waiting {
 		for _, cluster := range clusters {
-			if asked := b.gateways[gateway].asked; asked[cluster].required == nil {
+			if asked := b.gateways[gateway].asked; asked[cluster].answer == nil {
 				asked[cluster] = q
 			}
 		}
@@ -128,20 +146,23 @@ func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, namespa
 
 // published records that the proxies get g.
 func (b *barrier) published(g *ir.Gateway) {
-	open := map[string]bool{}
+	open, secured := map[string]bool{}, map[string]bool{}
 	for _, c := range g.Clusters {
 		if c.Plaintext() {
 			open[c.StatName] = true
+		} else if c.TLS != nil {
+			secured[c.StatName] = true
 		}
 	}
-	b.gateways[g.Name] = &edges{open: open}
+	b.gateways[g.Name] = &edges{open: open, secured: secured}
 }
 
 // forget drops what is known of a Gateway.
 func (b *barrier) forget(gateway ir.Name) { delete(b.gateways, gateway) }
 
 // due tells whether another look at the waiting edges may let them pass: the
-// caches have reached what was required, or it is time to ask again.
+// caches have reached what was required, or it is time to ask again. That what
+// is gone leaves a cache needs no look: it is an event.
 func (b *barrier) due(waiting map[ir.Name][]string) bool {
 	now, caches := b.clock.Now(), b.authority.Now()
 	late, reached := false, true
@@ -153,7 +174,7 @@ func (b *barrier) due(waiting map[ir.Name][]string) bool {
 				delete(asked, cluster)
 				late = true
 			}
-			reached = reached && q.required != nil && caches.Covers(q.required)
+			reached = reached && q.answer != nil && len(q.answer.Gone) == 0 && caches.Covers(q.answer.Required)
 		}
 	}
 	return late || reached

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	testingclock "k8s.io/utils/clock/testing"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/source"
@@ -18,17 +19,28 @@ import (
 type cacheAndServer struct {
 	server, cache source.Versions
 	err           error
-	// asked are the namespaces of each question.
-	asked [][]string
+	// gone are the ways that the server does not have.
+	gone []ir.Ref
+	// asked are the questions.
+	asked []source.Question
 	// patience is how long the last question waits.
 	patience time.Duration
 }
 
-func (a *cacheAndServer) Require(ctx context.Context, namespaces []string) (source.Versions, error) {
+func (a *cacheAndServer) Ask(ctx context.Context, q source.Question) (*source.Answer, error) {
 	deadline, _ := ctx.Deadline()
 	a.patience = time.Until(deadline)
-	a.asked = append(a.asked, slices.Clone(namespaces))
-	return a.server, a.err
+	a.asked = append(a.asked, q)
+	if a.err != nil {
+		return nil, a.err
+	}
+	answer := &source.Answer{Required: a.server}
+	for _, way := range q.Ways {
+		if slices.Contains(a.gone, way) {
+			answer.Gone = append(answer.Gone, way)
+		}
+	}
+	return answer, nil
 }
 
 func (a *cacheAndServer) Now() source.Versions { return a.cache }
@@ -45,14 +57,21 @@ func gatewayOf(clusters ...*ir.Cluster) *ir.Gateway {
 
 func policiesAt(version string) source.Versions { return source.Versions{"policies": version} }
 
+func routeNamed(name string) ir.Ref {
+	return ir.Ref{Group: gatewayv1.GroupName, Kind: "HTTPRoute", Name: ir.Name{Namespace: "apps", Name: name}}
+}
+
 // step looks at g through the barrier, as publish does, and publishes it when
-// it may. It tells whether it did.
-func step(t *testing.T, b *barrier, g *ir.Gateway, seen source.Versions) bool {
+// it may. It tells whether it did. The routes lead to a.
+func step(t *testing.T, b *barrier, g *ir.Gateway, seen source.Versions, routes ...ir.Ref) bool {
 	t.Helper()
-	if waiting := b.waiting(g, seen); len(waiting) > 0 {
-		_ = b.ask(t.Context(), map[ir.Name][]string{g.Name: waiting}, map[string]string{"a": "ns-a", "b": "ns-b"})
+	all := map[string]ir.PlaintextEdge{
+		"a": {Namespace: "ns-a", Cluster: "a", Ways: routes}, "b": {Namespace: "ns-b", Cluster: "b"},
 	}
-	if len(b.waiting(g, seen)) > 0 {
+	if waiting := b.waiting(g, all, seen); len(waiting) > 0 {
+		_ = b.ask(t.Context(), map[ir.Name][]string{g.Name: waiting}, all)
+	}
+	if len(b.waiting(g, all, seen)) > 0 {
 		return false
 	}
 	b.published(g)
@@ -103,7 +122,7 @@ func TestBarrierPassesWhenTheAnswerIsSeen(t *testing.T) {
 	if !step(t, b, gatewayOf(plaintext("a"), plaintext("b")), policiesAt("5")) {
 		t.Fatal("held though everything has been seen")
 	}
-	if diff := cmp.Diff([][]string{{"ns-a", "ns-b"}}, a.asked); diff != "" {
+	if diff := cmp.Diff([]source.Question{{Namespaces: []string{"ns-a", "ns-b"}}}, a.asked); diff != "" {
 		t.Errorf("questions (-want +got):\n%s", diff)
 	}
 	a.server = policiesAt("9")
@@ -145,6 +164,52 @@ func TestBarrierFailsClosed(t *testing.T) {
 	a.server, a.err = policiesAt("5"), nil
 	if !step(t, b, g, policiesAt("5")) {
 		t.Error("held though the answer is there")
+	}
+}
+
+// TestBarrierHoldsADeletedRoute: a route was deleted, its policy after it, and
+// the policy is seen to go first.
+func TestBarrierHoldsADeletedRoute(t *testing.T) {
+	t.Parallel()
+	old, other := routeNamed("old"), routeNamed("other")
+	a := &cacheAndServer{server: policiesAt("5"), cache: policiesAt("5")}
+	b, clock := newTestBarrier(a)
+	if !step(t, b, gatewayOf(encrypted("a")), policiesAt("5")) {
+		t.Fatal("TLS is held")
+	}
+	a.gone = []ir.Ref{old}
+	held := map[ir.Name][]string{gatewayOf().Name: {"a"}}
+	if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old, other) {
+		t.Fatal("a route that is gone opened its backend in plaintext")
+	}
+	if b.due(held) {
+		t.Error("due before the cache has lost the route")
+	}
+	// The policy was also that of a route that is still there.
+	if !step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), other) || len(a.asked) != 1 {
+		t.Errorf("held without the route, or asked about again: %v", a.asked)
+	}
+	// The answer is not for good: a watch may be broken.
+	b.forget(gatewayOf().Name)
+	if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old) {
+		t.Fatal("the first edges of a Gateway are not asked about")
+	}
+	clock.Step(askAgain)
+	if !b.due(held) {
+		t.Error("does not ask again")
+	}
+}
+
+// TestBarrierKnowsNewRoutes: what leads to a backend that the Gateway did not
+// reach before is not asked for. With many routes that costs.
+func TestBarrierKnowsNewRoutes(t *testing.T) {
+	t.Parallel()
+	a := &cacheAndServer{server: policiesAt("5")}
+	b, _ := newTestBarrier(a)
+	step(t, b, gatewayOf(), policiesAt("5"))
+	step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), routeNamed("new"))
+	if diff := cmp.Diff([]source.Question{{Namespaces: []string{"ns-a"}}}, a.asked); diff != "" {
+		t.Errorf("questions (-want +got):\n%s", diff)
 	}
 }
 

@@ -55,8 +55,10 @@
 // TLS. So before a Gateway opens a way to a backend without TLS that it did not
 // have before, the controller asks the API server, past its caches, what
 // exists in that backend's namespace, and the Gateway keeps what it runs until
-// a snapshot has seen all of that. While the API server does not answer, the
-// Gateway is held: see barrier.go.
+// a snapshot has seen all of that. Deletions are not in step either: where TLS
+// ends, it also asks whether the routes and the backend are still there, and
+// waits for those that are not to leave the snapshot. While the API server does
+// not answer, the Gateway is held: see barrier.go.
 //
 // # Replicas
 //

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,17 +77,19 @@ func startCluster(t *testing.T) *cluster {
 	return c
 }
 
-// latePolicies holds up the controller's watch of BackendTLSPolicies, so that
-// it sees what was written after a policy before the policy. The order between
+// late holds up the controller's watches of some resources, so that it sees what
+// was written after one of their objects before that object. The order between
 // kinds is never certain; this makes the bad one certain.
-func latePolicies(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		response, err := next.RoundTrip(request)
-		if err == nil && strings.HasSuffix(request.URL.Path, "/backendtlspolicies") && request.URL.Query().Has("watch") {
-			response.Body = lateBody{response.Body}
-		}
-		return response, err
-	})
+func late(resources ...string) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(request)
+			if err == nil && slices.Contains(resources, path.Base(request.URL.Path)) && request.URL.Query().Has("watch") {
+				response.Body = lateBody{response.Body}
+			}
+			return response, err
+		})
+	}
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

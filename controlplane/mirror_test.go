@@ -29,7 +29,7 @@ spec:
 // that does not resolve costs no request.
 func TestMirrorsAreNeverInPlaintext(t *testing.T) {
 	c := startCluster(t)
-	c.controller.Wrap(latePolicies)
+	c.controller.Wrap(late("backendtlspolicies"))
 	ca := envoytest.NewCA(t, "backends")
 	pair := ca.Issue(t, []string{"example.com"}, nil)
 	origin, copied := envoytest.StartBackend(t, "origin", pair), envoytest.StartBackend(t, "copied", pair)

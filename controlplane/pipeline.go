@@ -215,11 +215,7 @@ func (p *pipeline) publish(ctx context.Context) {
 	if !p.pass() {
 		return
 	}
-	namespaces := make(map[string]string, len(p.result.PlaintextBackends))
-	for _, e := range p.result.PlaintextBackends {
-		namespaces[e.Cluster] = e.Namespace
-	}
-	if err := p.barrier.ask(ctx, p.held, namespaces); err != nil && ctx.Err() == nil {
+	if err := p.barrier.ask(ctx, p.held, p.edges()); err != nil && ctx.Err() == nil {
 		p.options.Log.Error(err, "a Gateway is held until it is certain that no TLS policy is missed")
 	}
 	p.pass()
@@ -229,8 +225,9 @@ func (p *pipeline) publish(ctx context.Context) {
 // whether it holds any.
 func (p *pipeline) pass() bool {
 	p.held = map[ir.Name][]string{}
+	edges := p.edges()
 	for _, g := range p.result.Gateways {
-		if waiting := p.barrier.waiting(g, p.last.Seen); len(waiting) > 0 {
+		if waiting := p.barrier.waiting(g, edges, p.last.Seen); len(waiting) > 0 {
 			p.held[g.Name] = waiting
 			if _, known := p.heldSince[g.Name]; !known {
 				p.heldSince[g.Name] = p.options.Clock.Now()
@@ -242,6 +239,15 @@ func (p *pipeline) pass() bool {
 		p.barrier.published(g)
 	}
 	return len(p.held) > 0
+}
+
+// edges are those of the last translation without TLS, by cluster.
+func (p *pipeline) edges() map[string]ir.PlaintextEdge {
+	edges := make(map[string]ir.PlaintextEdge, len(p.result.PlaintextBackends))
+	for _, e := range p.result.PlaintextBackends {
+		edges[e.Cluster] = e
+	}
+	return edges
 }
 
 // give builds and publishes one Gateway, unless the proxies have it.

@@ -92,7 +92,7 @@ type world struct {
 // Envoy. Its parts share them, in this order.
 func TestController(t *testing.T) {
 	c := startCluster(t)
-	c.controller.Wrap(latePolicies)
+	c.controller.Wrap(late("backendtlspolicies"))
 	w := &world{cluster: c, port: envoytest.FreePort(t), trust: envoytest.NewCA(t, "backends")}
 	w.backend = envoytest.StartBackend(t, "backend", w.trust.Issue(t, []string{"example.com"}, nil))
 	w.stop = c.run(t)

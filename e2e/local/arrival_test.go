@@ -91,3 +91,31 @@ func logTimes(t *testing.T, what string, took []time.Duration) {
 	t.Logf("%s: p50 %s, max %s of %d", what,
 		sorted[len(sorted)/2].Round(time.Millisecond), sorted[len(sorted)-1].Round(time.Millisecond), len(sorted))
 }
+
+// A route and its policy, deleted in a row, as remove does: requests are
+// answered until there is no route, and never go to the backend in plaintext.
+func TestDeletedInARow(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	namespace := s.namespace(t, "away")
+	s.apply(t, s.appWith(t, namespace, "ca", nil).manifests(t, "ca", "CONFIGMAP", "ca")...)
+	for round := range rounds {
+		a := s.app(t, namespace, fmt.Sprintf("app-%d", round))
+		a.values["CONFIGMAP"] = "ca"
+		s.apply(t, slices.Concat(a.manifests(t, "service"), a.manifests(t, "policy"), a.manifests(t, "route"))...)
+		s.await(t, a.host, http.StatusOK)
+		stream := s.stream(t, a.host)
+		flowing(t, stream, time.Now(), 10)
+		a.delete(t, "route")
+		a.delete(t, "policy")
+		s.await(t, a.host, http.StatusNotFound)
+		for _, one := range stream.Stop() {
+			if one.Status != http.StatusOK && one.Status != http.StatusNotFound {
+				t.Errorf("round %d: got %s, want 200 and then 404", round+1, one)
+			}
+		}
+		if n := a.Counts().Plaintext; n > 0 {
+			t.Errorf("round %d: the backend got plaintext %d times", round+1, n)
+		}
+	}
+}

@@ -20,8 +20,8 @@ type Result struct {
 	Deployments []*Deployment
 	// Statuses say what each object's status must be, by kind and name.
 	Statuses []ObjectStatus
-	// PlaintextBackends are the namespaces whose backends some route reaches
-	// without TLS, sorted: what the barrier of the controller asks about.
+	// PlaintextBackends are those that some route reaches without TLS, by
+	// namespace and cluster: what the barrier of the controller asks about.
 	PlaintextBackends []PlaintextEdge
 	// TrustBundles are those of all policies, used by a Gateway or not, by
 	// name: when a certificate in one of them expires, statuses change.
@@ -33,6 +33,9 @@ type PlaintextEdge struct {
 	Namespace string
 	// Cluster is the StatName of the backend's cluster.
 	Cluster string
+	// Ways are the routes and the backend itself, by kind and name: without
+	// them nothing is reached.
+	Ways []Ref `json:"-"`
 }
 
 // Name is a namespaced name; Namespace is empty for cluster-scoped objects.

@@ -34,8 +34,9 @@ type kind struct {
 	// optional: the controller does without where the API server does not serve
 	// this kind.
 	optional bool
-	// decides: this kind decides whether a policy targets a backend.
-	decides bool
+	// decides: this kind decides whether a policy targets a backend. leads:
+	// objects of this kind lead to backends.
+	decides, leads bool
 	// fill sorts the store's objects and returns what puts them in a snapshot.
 	fill func(objects []any) func(*snapshot.Snapshot)
 
@@ -84,11 +85,11 @@ func kinds() []*kind {
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.Gateway { return &s.Gateways })},
 		{object: &gatewayv1.ListenerSet{}, options: everything, status: true, optional: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.ListenerSet { return &s.ListenerSets })},
-		{object: &gatewayv1.HTTPRoute{}, options: everything, status: true,
+		{object: &gatewayv1.HTTPRoute{}, options: everything, status: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.HTTPRoute { return &s.HTTPRoutes })},
-		{object: &gatewayv1.GRPCRoute{}, options: everything, status: true, optional: true,
+		{object: &gatewayv1.GRPCRoute{}, options: everything, status: true, optional: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.GRPCRoute { return &s.GRPCRoutes })},
-		{object: &gatewayv1.TLSRoute{}, options: everything, status: true, optional: true,
+		{object: &gatewayv1.TLSRoute{}, options: everything, status: true, optional: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.TLSRoute { return &s.TLSRoutes })},
 		{object: &gatewayv1.ReferenceGrant{}, options: everything,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.ReferenceGrant { return &s.ReferenceGrants })},

@@ -8,7 +8,7 @@
 // is only reported to Options.Observe.
 //
 // Snapshots say how much of each kind they have seen, so that the controller
-// can ask the API server (Require) whether a snapshot is new enough to open a
+// can ask the API server (Ask) whether a snapshot is new enough to open a
 // backend without TLS.
 package source
 
@@ -52,7 +52,7 @@ type Options struct {
 type Delivery struct {
 	*snapshot.Snapshot
 	// Seen is how far the kinds have been read that decide whether a policy
-	// targets a backend.
+	// targets a backend, or that lead to one.
 	Seen Versions
 }
 
@@ -222,7 +222,7 @@ func (s *Source) deliver() {
 	for _, k := range s.kinds {
 		k.refresh()
 		k.put(d.Snapshot)
-		if k.decides {
+		if k.decides || k.leads {
 			d.Seen[k.name] = k.seen
 		}
 	}

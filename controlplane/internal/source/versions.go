@@ -3,16 +3,21 @@ package source
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 )
 
-// Versions says, for each kind that decides whether a policy targets a
-// backend, a resource version up to which it has been or must be seen.
+// Versions says, for each kind that decides whether a policy targets a backend
+// or that leads to one, a resource version up to which it has been or must be
+// seen.
 //
 // Resource versions of one kind are ordered, and a cache's goes up with every
 // change that it takes in, deletions included. So a cache that has reached
@@ -36,42 +41,88 @@ func (v Versions) Covers(required Versions) bool {
 // are listed at once.
 const allNamespaces = 4
 
-// Require asks the API server, past every cache, what exists now in the
-// namespaces that decides whether a policy targets a backend there. A
-// snapshot whose Seen covers the answer misses nothing that was written
-// before Require was called.
-func (s *Source) Require(ctx context.Context, namespaces []string) (Versions, error) {
+// Question is about the ways to backends without TLS.
+type Question struct {
+	// Namespaces of the backends.
+	Namespaces []string
+	// Ways are objects that lead to the backends, or are them, as a snapshot
+	// has them.
+	Ways []ir.Ref
+}
+
+// Answer says what a snapshot must have taken in to be as new as the Question.
+type Answer struct {
+	// Required has to be covered by its Seen.
+	Required Versions
+	// Gone are the ways that have been deleted.
+	Gone []ir.Ref
+}
+
+// Ask asks the API server, past every cache, what exists now in the namespaces
+// that decides whether a policy targets a backend there, and whether the ways
+// still exist. A snapshot whose Seen covers what is required and that has none
+// of the ways that are gone misses nothing that was written before Ask was
+// called.
+func (s *Source) Ask(ctx context.Context, q Question) (*Answer, error) {
+	group, ctx := errgroup.WithContext(ctx)
+	var mu sync.Mutex
+	answer := &Answer{Required: Versions{}}
+	for _, k := range s.kinds {
+		var ways []ir.Ref
+		var namespaces []string
+		if k.decides {
+			namespaces = slices.Clone(q.Namespaces)
+		}
+		for _, way := range q.Ways {
+			if way.Kind == k.kind && way.Group == k.group {
+				ways, namespaces = append(ways, way), append(namespaces, way.Namespace)
+			}
+		}
+		group.Go(func() error {
+			found, err := s.list(ctx, k, namespaces)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			exists := map[ir.Name]bool{}
+			for i := range found {
+				answer.Required.raise(k.name, found[i].ResourceVersion)
+				exists[ir.Name{Namespace: found[i].Namespace, Name: found[i].Name}] = true
+			}
+			answer.Gone = append(answer.Gone, slices.DeleteFunc(ways, func(way ir.Ref) bool { return exists[way.Name] })...)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// list reads k's objects in the namespaces. A list without a resource version
+// is consistent: it has what was written before it was asked for.
+func (s *Source) list(ctx context.Context, k *kind, namespaces []string) ([]metav1.PartialObjectMetadata, error) {
+	slices.Sort(namespaces)
+	namespaces = slices.Compact(namespaces)
 	if len(namespaces) > allNamespaces {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	type answer struct{ name, version string }
-	answers := make(chan answer, len(s.kinds)*len(namespaces))
-	group, ctx := errgroup.WithContext(ctx)
-	for _, k := range s.kinds {
-		if !k.decides {
-			continue
-		}
-		for _, namespace := range namespaces {
-			group.Go(func() error {
-				version, err := s.newest(ctx, k, namespace)
-				if err != nil {
-					return fmt.Errorf("list %s in namespace %q: %w", k.name, namespace, err)
-				}
-				answers <- answer{k.name, version}
-				return nil
-			})
-		}
-	}
-	err := group.Wait()
-	close(answers)
+	gvk, err := apiutil.GVKForObject(k.object, s.options.Scheme)
 	if err != nil {
 		return nil, err
 	}
-	required := Versions{}
-	for a := range answers {
-		required.raise(a.name, a.version)
+	gvk.Kind += "List"
+	var found []metav1.PartialObjectMetadata
+	for _, namespace := range namespaces {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(gvk)
+		if err := s.reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil, fmt.Errorf("list %s in namespace %q: %w", k.name, namespace, err)
+		}
+		found = append(found, list.Items...)
 	}
-	return required, nil
+	return found, nil
 }
 
 // raise makes v require at least version of name.
@@ -85,33 +136,12 @@ func (v Versions) raise(name, version string) {
 	v[name] = version
 }
 
-// newest is the highest resource version of k's objects in a namespace, empty
-// where there are none. A list without a resource version is consistent: it
-// has what was written before it was asked for.
-func (s *Source) newest(ctx context.Context, k *kind, namespace string) (string, error) {
-	gvk, err := apiutil.GVKForObject(k.object, s.options.Scheme)
-	if err != nil {
-		return "", err
-	}
-	list := &metav1.PartialObjectMetadataList{}
-	gvk.Kind += "List"
-	list.SetGroupVersionKind(gvk)
-	if err := s.reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
-		return "", err
-	}
-	newest := Versions{}
-	for i := range list.Items {
-		newest.raise(k.name, list.Items[i].ResourceVersion)
-	}
-	return newest[k.name], nil
-}
-
 // Now says how far the caches have come, which is at least as far as the last
 // Delivery.
 func (s *Source) Now() Versions {
 	now := Versions{}
 	for _, k := range s.kinds {
-		if k.decides {
+		if k.decides || k.leads {
 			now[k.name] = k.store.LastStoreSyncResourceVersion()
 		}
 	}
@@ -122,7 +152,7 @@ func (s *Source) Now() Versions {
 // even where nothing relevant has changed.
 func (s *Source) Refresh() {
 	for _, k := range s.kinds {
-		if k.decides {
+		if k.decides || k.leads {
 			s.mark(k)
 		}
 	}

@@ -54,16 +54,17 @@ func (g *gateway) attachedSets() *int32 {
 	return &count
 }
 
-// reached are the backends to which routes of the Gateway lead.
-func (g *gateway) reached() map[*backend]struct{} {
-	reached := map[*backend]struct{}{}
+// reached are the backends to which routes of the Gateway lead, each with those
+// routes.
+func (g *gateway) reached() map[*backend][]ir.Ref {
+	reached := map[*backend][]ir.Ref{}
 	for _, l := range g.listeners {
 		if g.refused != nil || !l.serves() {
 			continue
 		}
 		for _, a := range l.attached {
 			for _, b := range a.route.backendsOn(l) {
-				reached[b] = struct{}{}
+				reached[b] = append(reached[b], a.route.ref)
 			}
 		}
 	}

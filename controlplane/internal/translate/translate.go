@@ -137,18 +137,25 @@ func newTranslation(s *snapshot.Snapshot, o Options) *translation {
 
 // plaintextEdges are the backends that some Gateway reaches without TLS.
 func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
-	var edges []ir.PlaintextEdge
+	type backendPort struct{ namespace, cluster string }
+	ways := map[backendPort][]ir.Ref{}
 	for _, g := range gateways {
-		for b := range g.reached() {
+		for b, routes := range g.reached() {
 			if b.cluster != nil && b.cluster.Plaintext() {
-				edges = append(edges, ir.PlaintextEdge{Namespace: b.target.Namespace, Cluster: b.cluster.StatName})
+				port := backendPort{b.target.Namespace, b.cluster.StatName}
+				ways[port] = append(append(ways[port], b.target), routes...)
 			}
 		}
+	}
+	edges := make([]ir.PlaintextEdge, 0, len(ways))
+	for port, refs := range ways {
+		slices.SortFunc(refs, compareRefs)
+		edges = append(edges, ir.PlaintextEdge{Namespace: port.namespace, Cluster: port.cluster, Ways: slices.Compact(refs)})
 	}
 	slices.SortFunc(edges, func(a, b ir.PlaintextEdge) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Cluster, b.Cluster))
 	})
-	return slices.Compact(edges)
+	return edges
 }
 
 func compareRefs(a, b ir.Ref) int {
