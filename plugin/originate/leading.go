@@ -41,13 +41,14 @@ func (l leading) String() string {
 
 // leadingRoute is the route that is being applied, else one that is there: one
 // that originate made before others, and one where the policy applies before
-// one where it does not. When routes cannot be listed, nothing is known of any.
+// one where it does not. Where some routes cannot be listed, a better one than the
+// best that is known may be among them.
 func (r *run) leadingRoute(ctx context.Context) leading {
 	if r.spec.Route != nil {
 		return leading{route: r.spec.Route}
 	}
 	all, err := leads.Find(ctx, r.clients.Client, r.asReferred())
-	found := leading{unknown: err != nil && len(all) == 0}
+	var found leading
 	for i := range all {
 		one := &all[i]
 		if one.HTTP != nil && one.Namespace == r.spec.Namespace {
@@ -59,8 +60,14 @@ func (r *run) leadingRoute(ctx context.Context) leading {
 			found.other = one
 		}
 	}
+	if err != nil && (found.other == nil || rank(found.other) < best) {
+		return leading{unknown: true}
+	}
 	return found
 }
+
+// best is the highest rank.
+const best = 2
 
 // rank is higher for a route through which the policy is of more use.
 func rank(route *leads.Route) int {
@@ -70,7 +77,7 @@ func rank(route *leads.Route) int {
 	case route.Copies:
 		return 1
 	}
-	return 2
+	return best
 }
 
 // asReferred is the backend as routes refer to it.

@@ -74,9 +74,10 @@ func Find(ctx context.Context, reader client.Reader, to Backend) ([]Route, error
 	}
 	for i := range streams.Items {
 		route := &streams.Items[i]
-		one := routeOf("TLSRoute", route, route.Spec.ParentRefs)
-		one.PassesThrough = passesThrough(ctx, reader, route)
-		found = to.appendIfNamed(found, tlsReferences(route), one)
+		before := len(found)
+		if found = to.appendIfNamed(found, tlsReferences(route), routeOf("TLSRoute", route, route.Spec.ParentRefs)); len(found) > before {
+			found[before].PassesThrough = passesThrough(ctx, reader, route)
+		}
 	}
 	return found, errors.Join(unread...)
 }
