@@ -33,10 +33,10 @@ type authority interface {
 
 // barrier keeps a Gateway from opening an edge, that is a way to a backend
 // without TLS, before a snapshot has seen every policy that was written when
-// the edge was first noticed, and that what leads over the edge was still there
-// then: who deletes a route and then its policy asks for no plaintext. An edge
-// that the Gateway already has is not asked about: there, the policy's own
-// event ends it.
+// the edge was first noticed, and nothing is left in it of what led over the
+// edge and was deleted until then: who deletes a route and then its policy asks
+// for no plaintext. An edge that the Gateway already has is not asked about:
+// there, the policy's own event ends it.
 type barrier struct {
 	authority authority
 	clock     clock.PassiveClock
@@ -47,16 +47,11 @@ type barrier struct {
 
 // edges are those of one Gateway, by ir.Cluster.StatName.
 type edges struct {
-	// open have been published, and secured with TLS; both are nil before
-	// anything has.
-	open, secured map[string]bool
+	// open have been published.
+	open map[string]bool
 	// asked wait for the caches to reach an answer.
 	asked map[string]question
 }
-
-// losing tells whether an edge that is to be opened may be the rest of one with
-// TLS, whose route is on its way out, and not that of a new route.
-func (e *edges) losing(cluster string) bool { return e.secured == nil || e.secured[cluster] }
 
 // question is one that was put to the API server.
 type question struct {
@@ -65,11 +60,20 @@ type question struct {
 	answer *source.Answer
 }
 
-// passes tells whether a snapshot that has seen no more than seen may open the
-// edge.
+// isAbout tells whether the answer, if there is one, is about all that leads
+// over the edge. It is not about what was made since.
+func (q question) isAbout(edge ir.PlaintextEdge) bool {
+	return q.answer == nil || !slices.ContainsFunc(edge.Ways, func(way ir.Ref) bool {
+		_, asked := q.answer.Ways[way]
+		return !asked
+	})
+}
+
+// passes tells whether a snapshot that has the edge, and has seen no more than
+// seen, may open it.
 func (q question) passes(edge ir.PlaintextEdge, seen source.Versions) bool {
 	return q.answer != nil && seen.Covers(q.answer.Required) &&
-		!slices.ContainsFunc(edge.Ways, func(way ir.Ref) bool { return slices.Contains(q.answer.Gone, way) })
+		!slices.ContainsFunc(edge.Ways, func(way ir.Ref) bool { return !q.answer.Ways[way] })
 }
 
 func newBarrier(a authority, c clock.PassiveClock) *barrier {
@@ -92,11 +96,12 @@ func (b *barrier) waiting(g *ir.Gateway, all map[string]ir.PlaintextEdge, seen s
 		if !c.Plaintext() || known.open[c.StatName] {
 			continue
 		}
+		edge := all[c.StatName]
 		q, found := known.asked[c.StatName]
-		if found {
+		if found && q.isAbout(edge) {
 			asked[c.StatName] = q
 		}
-		if !q.passes(all[c.StatName], seen) {
+		if !q.passes(edge, seen) {
 			waiting = append(waiting, c.StatName)
 		}
 	}
@@ -111,11 +116,9 @@ func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, all map
 	var about source.Question
 	for gateway, clusters := range waiting {
 		for _, cluster := range clusters {
-			if known := b.gateways[gateway]; known.asked[cluster].answer == nil {
+			if b.gateways[gateway].asked[cluster].answer == nil {
 				about.Namespaces = append(about.Namespaces, all[cluster].Namespace)
-				if known.losing(cluster) {
-					about.Ways = append(about.Ways, all[cluster].Ways...)
-				}
+				about.Ways = append(about.Ways, all[cluster].Ways...)
 			}
 		}
 	}
@@ -146,36 +149,33 @@ func (b *barrier) ask(ctx context.Context, waiting map[ir.Name][]string, all map
 
 // published records that the proxies get g.
 func (b *barrier) published(g *ir.Gateway) {
-	open, secured := map[string]bool{}, map[string]bool{}
+	open := map[string]bool{}
 	for _, c := range g.Clusters {
 		if c.Plaintext() {
 			open[c.StatName] = true
-		} else if c.TLS != nil {
-			secured[c.StatName] = true
 		}
 	}
-	b.gateways[g.Name] = &edges{open: open, secured: secured}
+	b.gateways[g.Name] = &edges{open: open}
 }
 
 // forget drops what is known of a Gateway.
 func (b *barrier) forget(gateway ir.Name) { delete(b.gateways, gateway) }
 
-// due tells whether another look at the waiting edges may let them pass: the
-// caches have reached what was required, or it is time to ask again. That what
-// is gone leaves a cache needs no look: it is an event.
-func (b *barrier) due(waiting map[ir.Name][]string) bool {
+// due tells whether another look at the waiting edges may let one pass: the
+// caches have reached what was required, or it is time to ask again.
+func (b *barrier) due(waiting map[ir.Name][]string, all map[string]ir.PlaintextEdge) bool {
 	now, caches := b.clock.Now(), b.authority.Now()
-	late, reached := false, true
+	due := false
 	for gateway, clusters := range waiting {
 		for _, cluster := range clusters {
 			asked := b.gateways[gateway].asked
 			q := asked[cluster]
 			if now.Sub(q.at) >= askAgain {
 				delete(asked, cluster)
-				late = true
+				due = true
 			}
-			reached = reached && q.answer != nil && len(q.answer.Gone) == 0 && caches.Covers(q.answer.Required)
+			due = due || q.passes(all[cluster], caches)
 		}
 	}
-	return late || reached
+	return due
 }

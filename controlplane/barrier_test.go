@@ -34,11 +34,9 @@ func (a *cacheAndServer) Ask(ctx context.Context, q source.Question) (*source.An
 	if a.err != nil {
 		return nil, a.err
 	}
-	answer := &source.Answer{Required: a.server}
+	answer := &source.Answer{Required: a.server, Ways: map[ir.Ref]bool{}}
 	for _, way := range q.Ways {
-		if slices.Contains(a.gone, way) {
-			answer.Gone = append(answer.Gone, way)
-		}
+		answer.Ways[way] = !slices.Contains(a.gone, way)
 	}
 	return answer, nil
 }
@@ -61,13 +59,18 @@ func routeNamed(name string) ir.Ref {
 	return ir.Ref{Group: gatewayv1.GroupName, Kind: "HTTPRoute", Name: ir.Name{Namespace: "apps", Name: name}}
 }
 
-// step looks at g through the barrier, as publish does, and publishes it when
-// it may. It tells whether it did. The routes lead to a.
-func step(t *testing.T, b *barrier, g *ir.Gateway, seen source.Versions, routes ...ir.Ref) bool {
-	t.Helper()
-	all := map[string]ir.PlaintextEdge{
+// edgesOver has the edges a and b; routes lead to a.
+func edgesOver(routes ...ir.Ref) map[string]ir.PlaintextEdge {
+	return map[string]ir.PlaintextEdge{
 		"a": {Namespace: "ns-a", Cluster: "a", Ways: routes}, "b": {Namespace: "ns-b", Cluster: "b"},
 	}
+}
+
+// step looks at g through the barrier, as publish does, and publishes it when
+// it may. It tells whether it did.
+func step(t *testing.T, b *barrier, g *ir.Gateway, seen source.Versions, routes ...ir.Ref) bool {
+	t.Helper()
+	all := edgesOver(routes...)
 	if waiting := b.waiting(g, all, seen); len(waiting) > 0 {
 		_ = b.ask(t.Context(), map[ir.Name][]string{g.Name: waiting}, all)
 	}
@@ -94,11 +97,11 @@ func TestBarrierWaitsForADelayedCache(t *testing.T) {
 	if step(t, b, g, policiesAt("5")) {
 		t.Fatal("published in plaintext before the policy was seen")
 	}
-	if b.due(held) {
+	if b.due(held, edgesOver()) {
 		t.Error("due before the cache has the policy")
 	}
 	a.cache = policiesAt("7")
-	if !b.due(held) {
+	if !b.due(held, edgesOver()) {
 		t.Error("not due when the cache has the policy")
 	}
 	// The policy was about the backend.
@@ -154,11 +157,11 @@ func TestBarrierFailsClosed(t *testing.T) {
 	if step(t, b, g, policiesAt("5")) {
 		t.Fatal("published without an answer")
 	}
-	if b.due(held) {
+	if b.due(held, edgesOver()) {
 		t.Error("asks again at once")
 	}
 	clock.Step(askAgain)
-	if !b.due(held) {
+	if !b.due(held, edgesOver()) {
 		t.Error("does not ask again")
 	}
 	a.server, a.err = policiesAt("5"), nil
@@ -172,44 +175,69 @@ func TestBarrierFailsClosed(t *testing.T) {
 func TestBarrierHoldsADeletedRoute(t *testing.T) {
 	t.Parallel()
 	old, other := routeNamed("old"), routeNamed("other")
-	a := &cacheAndServer{server: policiesAt("5"), cache: policiesAt("5")}
-	b, clock := newTestBarrier(a)
-	if !step(t, b, gatewayOf(encrypted("a")), policiesAt("5")) {
-		t.Fatal("TLS is held")
-	}
-	a.gone = []ir.Ref{old}
 	held := map[ir.Name][]string{gatewayOf().Name: {"a"}}
-	if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old, other) {
-		t.Fatal("a route that is gone opened its backend in plaintext")
-	}
-	if b.due(held) {
-		t.Error("due before the cache has lost the route")
-	}
-	// The policy was also that of a route that is still there.
-	if !step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), other) || len(a.asked) != 1 {
-		t.Errorf("held without the route, or asked about again: %v", a.asked)
-	}
-	// The answer is not for good: a watch may be broken.
-	b.forget(gatewayOf().Name)
-	if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old) {
-		t.Fatal("the first edges of a Gateway are not asked about")
-	}
-	clock.Step(askAgain)
-	if !b.due(held) {
-		t.Error("does not ask again")
+	for name, before := range map[string]*ir.Gateway{
+		"its policy was valid":   gatewayOf(encrypted("a")),
+		"its policy was invalid": gatewayOf(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &cacheAndServer{server: policiesAt("5"), cache: policiesAt("5"), gone: []ir.Ref{old}}
+			b, clock := newTestBarrier(a)
+			if !step(t, b, before, policiesAt("4")) {
+				t.Fatal("what needs no question is held")
+			}
+			if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old, other) {
+				t.Fatal("a route that is gone opened its backend in plaintext")
+			}
+			if b.due(held, edgesOver(old, other)) {
+				t.Error("due before the cache has lost the route")
+			}
+			// The policy was also that of a route that is still there.
+			if step(t, b, gatewayOf(plaintext("a")), policiesAt("4"), other) || !b.due(held, edgesOver(other)) {
+				t.Error("not due when the caches have lost the route and seen the rest")
+			}
+			if !step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), other) || len(a.asked) != 1 {
+				t.Errorf("held without the route, or asked about again: %v", a.asked)
+			}
+			// The answer is not for good: a watch may be broken.
+			b.forget(gatewayOf().Name)
+			if step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), old) {
+				t.Fatal("the first edges of a Gateway are not asked about")
+			}
+			clock.Step(askAgain)
+			if !b.due(held, edgesOver(old)) {
+				t.Error("does not ask again")
+			}
+		})
 	}
 }
 
-// TestBarrierKnowsNewRoutes: what leads to a backend that the Gateway did not
-// reach before is not asked for. With many routes that costs.
-func TestBarrierKnowsNewRoutes(t *testing.T) {
+// TestBarrierAsksAnewForARouteThatJoins: the first answer says nothing of it.
+func TestBarrierAsksAnewForARouteThatJoins(t *testing.T) {
 	t.Parallel()
-	a := &cacheAndServer{server: policiesAt("5")}
+	first, second := routeNamed("first"), routeNamed("second")
+	a := &cacheAndServer{server: policiesAt("6"), gone: []ir.Ref{second}}
 	b, _ := newTestBarrier(a)
-	step(t, b, gatewayOf(), policiesAt("5"))
-	step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), routeNamed("new"))
-	if diff := cmp.Diff([]source.Question{{Namespaces: []string{"ns-a"}}}, a.asked); diff != "" {
-		t.Errorf("questions (-want +got):\n%s", diff)
+	step(t, b, gatewayOf(plaintext("a")), policiesAt("5"), first)
+	if step(t, b, gatewayOf(plaintext("a")), policiesAt("6"), first, second) {
+		t.Error("a route that nobody asked about opened the edge")
+	}
+	if len(a.asked) != 2 || !slices.Contains(a.asked[1].Ways, second) {
+		t.Errorf("asked %v, want another question about both", a.asked)
+	}
+}
+
+// TestBarrierLooksForEachEdge: one that has to wait does not keep another from
+// being looked at.
+func TestBarrierLooksForEachEdge(t *testing.T) {
+	t.Parallel()
+	old := routeNamed("old")
+	a := &cacheAndServer{server: policiesAt("5"), cache: policiesAt("5"), gone: []ir.Ref{old}}
+	b, _ := newTestBarrier(a)
+	step(t, b, gatewayOf(plaintext("a"), plaintext("b")), policiesAt("4"), old)
+	if !b.due(map[ir.Name][]string{gatewayOf().Name: {"a", "b"}}, edgesOver(old)) {
+		t.Error("not due though one of the two may pass")
 	}
 }
 
@@ -223,7 +251,7 @@ func TestBarrierForgetsAnAnswerThatIsNotReached(t *testing.T) {
 	step(t, b, g, policiesAt("5"))
 	clock.Step(askAgain)
 	a.server = source.Versions{}
-	if !b.due(map[ir.Name][]string{g.Name: {"a"}}) || !step(t, b, g, policiesAt("5")) {
+	if !b.due(map[ir.Name][]string{g.Name: {"a"}}, edgesOver()) || !step(t, b, g, policiesAt("5")) {
 		t.Error("waits for a policy that is gone")
 	}
 }

@@ -55,10 +55,11 @@
 // TLS. So before a Gateway opens a way to a backend without TLS that it did not
 // have before, the controller asks the API server, past its caches, what
 // exists in that backend's namespace, and the Gateway keeps what it runs until
-// a snapshot has seen all of that. Deletions are not in step either: where TLS
-// ends, it also asks whether the routes and the backend are still there, and
-// waits for those that are not to leave the snapshot. While the API server does
-// not answer, the Gateway is held: see barrier.go.
+// a snapshot has seen all of that. Deletions are not in step either: it also
+// asks whether Gateway, ListenerSet, routes and backend are still there, and
+// waits until those that are not have left the snapshot. (A ReferenceGrant that
+// is revoked before a policy is not asked for.) While the API server does not
+// answer, the Gateway is held: see barrier.go.
 //
 // # Replicas
 //

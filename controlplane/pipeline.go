@@ -163,7 +163,7 @@ func (p *pipeline) look() time.Duration {
 	if len(p.held) == 0 {
 		return never
 	}
-	if p.barrier.due(p.held) {
+	if p.barrier.due(p.held, p.edges()) {
 		p.source.Refresh()
 	}
 	return lookAgain

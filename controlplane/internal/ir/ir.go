@@ -33,9 +33,9 @@ type PlaintextEdge struct {
 	Namespace string
 	// Cluster is the StatName of the backend's cluster.
 	Cluster string
-	// Ways are the routes and the backend itself, by kind and name: without
-	// them nothing is reached.
-	Ways []Ref `json:"-"`
+	// Ways are what leads there, by kind and name: Gateways, ListenerSets, routes
+	// and the backend itself.
+	Ways []Ref
 }
 
 // Name is a namespaced name; Namespace is empty for cluster-scoped objects.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/api/v1alpha1"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/contract"
+	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/ir"
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/snapshot"
 )
 
@@ -49,6 +50,9 @@ type kind struct {
 	seen string
 	put  func(*snapshot.Snapshot)
 }
+
+// is tells whether ref is to an object of this kind.
+func (k *kind) is(ref ir.Ref) bool { return k.kind == ref.Kind && k.group == ref.Group }
 
 // refresh reads the store again if it has changed.
 func (k *kind) refresh() {
@@ -81,9 +85,9 @@ func kinds() []*kind {
 	return []*kind{
 		{object: &gatewayv1.GatewayClass{}, options: everything, status: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.GatewayClass { return &s.GatewayClasses })},
-		{object: &gatewayv1.Gateway{}, options: everything, status: true,
+		{object: &gatewayv1.Gateway{}, options: everything, status: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.Gateway { return &s.Gateways })},
-		{object: &gatewayv1.ListenerSet{}, options: everything, status: true, optional: true,
+		{object: &gatewayv1.ListenerSet{}, options: everything, status: true, optional: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.ListenerSet { return &s.ListenerSets })},
 		{object: &gatewayv1.HTTPRoute{}, options: everything, status: true, leads: true,
 			fill: into(func(s *snapshot.Snapshot) *[]*gatewayv1.HTTPRoute { return &s.HTTPRoutes })},

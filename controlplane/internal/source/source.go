@@ -156,7 +156,7 @@ func (s *Source) Synced() bool { return s.synced.Load() }
 // Get returns the cached object that ref names. It must not be modified.
 func (s *Source) Get(ref ir.Ref) (client.Object, bool) {
 	for _, k := range s.kinds {
-		if k.kind != ref.Kind || k.group != ref.Group {
+		if !k.is(ref) {
 			continue
 		}
 		key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name.Name}

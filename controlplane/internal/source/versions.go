@@ -54,45 +54,47 @@ type Question struct {
 type Answer struct {
 	// Required has to be covered by its Seen.
 	Required Versions
-	// Gone are the ways that have been deleted.
-	Gone []ir.Ref
+	// Ways says of each of the Question's whether it still exists. A snapshot
+	// that has one that does not is not new enough.
+	Ways map[ir.Ref]bool
 }
 
 // Ask asks the API server, past every cache, what exists now in the namespaces
-// that decides whether a policy targets a backend there, and whether the ways
-// still exist. A snapshot whose Seen covers what is required and that has none
-// of the ways that are gone misses nothing that was written before Ask was
-// called.
+// that decides whether a policy targets a backend there, and which of the ways
+// still exist. A snapshot that is as new as the answer misses nothing that was
+// written, and has nothing that was deleted, before Ask was called.
 func (s *Source) Ask(ctx context.Context, q Question) (*Answer, error) {
+	answer := &Answer{Required: Versions{}, Ways: make(map[ir.Ref]bool, len(q.Ways))}
+	for _, way := range q.Ways {
+		if !slices.ContainsFunc(s.kinds, func(k *kind) bool { return k.is(way) }) {
+			return nil, fmt.Errorf("%s %s is of no kind that is watched", way.Kind, way)
+		}
+		answer.Ways[way] = false
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	var mu sync.Mutex
-	answer := &Answer{Required: Versions{}}
 	for _, k := range s.kinds {
-		var ways []ir.Ref
-		var namespaces []string
-		if k.decides {
-			namespaces = slices.Clone(q.Namespaces)
+		for _, options := range k.lists(q) {
+			group.Go(func() error {
+				found, err := s.list(ctx, k, options)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for i := range found {
+					way := ir.Ref{Group: k.group, Kind: k.kind, Name: ir.Name{Namespace: found[i].Namespace, Name: found[i].Name}}
+					_, asked := answer.Ways[way]
+					if asked {
+						answer.Ways[way] = true
+					}
+					if asked || k.decides {
+						answer.Required.raise(k.name, found[i].ResourceVersion)
+					}
+				}
+				return nil
+			})
 		}
-		for _, way := range q.Ways {
-			if way.Kind == k.kind && way.Group == k.group {
-				ways, namespaces = append(ways, way), append(namespaces, way.Namespace)
-			}
-		}
-		group.Go(func() error {
-			found, err := s.list(ctx, k, namespaces)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			exists := map[ir.Name]bool{}
-			for i := range found {
-				answer.Required.raise(k.name, found[i].ResourceVersion)
-				exists[ir.Name{Namespace: found[i].Namespace, Name: found[i].Name}] = true
-			}
-			answer.Gone = append(answer.Gone, slices.DeleteFunc(ways, func(way ir.Ref) bool { return exists[way.Name] })...)
-			return nil
-		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -100,29 +102,48 @@ func (s *Source) Ask(ctx context.Context, q Question) (*Answer, error) {
 	return answer, nil
 }
 
-// list reads k's objects in the namespaces. A list without a resource version
-// is consistent: it has what was written before it was asked for.
-func (s *Source) list(ctx context.Context, k *kind, namespaces []string) ([]metav1.PartialObjectMetadata, error) {
+// lists are what has to be listed of k for an answer.
+func (k *kind) lists(q Question) [][]client.ListOption {
+	var namespaces, names []string
+	if k.decides {
+		namespaces = slices.Clone(q.Namespaces)
+	}
+	for _, way := range q.Ways {
+		if k.is(way) {
+			namespaces, names = append(namespaces, way.Namespace), append(names, way.Name.Name)
+		}
+	}
 	slices.Sort(namespaces)
 	namespaces = slices.Compact(namespaces)
 	if len(namespaces) > allNamespaces {
 		namespaces = []string{metav1.NamespaceAll}
 	}
+	lists := make([][]client.ListOption, 0, len(namespaces))
+	for _, namespace := range namespaces {
+		options := []client.ListOption{client.InNamespace(namespace)}
+		if !k.decides && len(names) == 1 {
+			// A new route is alone, and others may be many.
+			options = append(options, client.MatchingFields{metav1.ObjectNameField: names[0]})
+		}
+		lists = append(lists, options)
+	}
+	return lists
+}
+
+// list reads objects of k. A list without a resource version is consistent: it
+// has what was written before it was asked for.
+func (s *Source) list(ctx context.Context, k *kind, options []client.ListOption) ([]metav1.PartialObjectMetadata, error) {
 	gvk, err := apiutil.GVKForObject(k.object, s.options.Scheme)
 	if err != nil {
 		return nil, err
 	}
+	list := &metav1.PartialObjectMetadataList{}
 	gvk.Kind += "List"
-	var found []metav1.PartialObjectMetadata
-	for _, namespace := range namespaces {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(gvk)
-		if err := s.reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
-			return nil, fmt.Errorf("list %s in namespace %q: %w", k.name, namespace, err)
-		}
-		found = append(found, list.Items...)
+	list.SetGroupVersionKind(gvk)
+	if err := s.reader.List(ctx, list, options...); err != nil {
+		return nil, fmt.Errorf("list %s: %w", k.name, err)
 	}
-	return found, nil
+	return list.Items, nil
 }
 
 // raise makes v require at least version of name.

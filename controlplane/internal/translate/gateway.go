@@ -54,8 +54,8 @@ func (g *gateway) attachedSets() *int32 {
 	return &count
 }
 
-// reached are the backends to which routes of the Gateway lead, each with those
-// routes.
+// reached are the backends to which routes of the Gateway lead, each with what
+// leads there.
 func (g *gateway) reached() map[*backend][]ir.Ref {
 	reached := map[*backend][]ir.Ref{}
 	for _, l := range g.listeners {
@@ -65,6 +65,9 @@ func (g *gateway) reached() map[*backend][]ir.Ref {
 		for _, a := range l.attached {
 			for _, b := range a.route.backendsOn(l) {
 				reached[b] = append(reached[b], a.route.ref)
+				if l.set != nil {
+					reached[b] = append(reached[b], l.set.ref())
+				}
 			}
 		}
 	}

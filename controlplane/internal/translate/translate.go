@@ -140,10 +140,10 @@ func plaintextEdges(gateways map[ir.Name]*gateway) []ir.PlaintextEdge {
 	type backendPort struct{ namespace, cluster string }
 	ways := map[backendPort][]ir.Ref{}
 	for _, g := range gateways {
-		for b, routes := range g.reached() {
+		for b, refs := range g.reached() {
 			if b.cluster != nil && b.cluster.Plaintext() {
 				port := backendPort{b.target.Namespace, b.cluster.StatName}
-				ways[port] = append(append(ways[port], b.target), routes...)
+				ways[port] = append(append(ways[port], b.target, g.ref()), refs...)
 			}
 		}
 	}
