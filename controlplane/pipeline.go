@@ -50,9 +50,11 @@ type pipeline struct {
 	started  time.Time
 	revision uint64
 	// last is what was delivered last, and result what it means.
-	last     source.Delivery
-	uids     map[ir.Name]string
-	result   *ir.Result
+	last   source.Delivery
+	uids   map[ir.Name]string
+	result *ir.Result
+	// edges are those of result without TLS, by cluster.
+	edges    map[string]ir.PlaintextEdge
 	gateways map[ir.Name]*published
 	together map[ir.Name]*together
 	// held are the Gateways that the barrier holds, with the edges it is
@@ -163,7 +165,7 @@ func (p *pipeline) look() time.Duration {
 	if len(p.held) == 0 {
 		return never
 	}
-	if p.barrier.due(p.held, p.edges()) {
+	if p.barrier.due(p.held, p.edges) {
 		p.source.Refresh()
 	}
 	return lookAgain
@@ -212,10 +214,14 @@ func safeTranslate(s *snapshot.Snapshot, o TranslationOptions, now time.Time, me
 // publish gives the proxies what the barrier lets pass: first the Gateways
 // that open no edge, then, after asking, the others.
 func (p *pipeline) publish(ctx context.Context) {
+	p.edges = make(map[string]ir.PlaintextEdge, len(p.result.PlaintextBackends))
+	for _, e := range p.result.PlaintextBackends {
+		p.edges[e.Cluster] = e
+	}
 	if !p.pass() {
 		return
 	}
-	if err := p.barrier.ask(ctx, p.held, p.edges()); err != nil && ctx.Err() == nil {
+	if err := p.barrier.ask(ctx, p.held, p.edges); err != nil && ctx.Err() == nil {
 		p.options.Log.Error(err, "a Gateway is held until it is certain that no TLS policy is missed")
 	}
 	p.pass()
@@ -225,9 +231,8 @@ func (p *pipeline) publish(ctx context.Context) {
 // whether it holds any.
 func (p *pipeline) pass() bool {
 	p.held = map[ir.Name][]string{}
-	edges := p.edges()
 	for _, g := range p.result.Gateways {
-		if waiting := p.barrier.waiting(g, edges, p.last.Seen); len(waiting) > 0 {
+		if waiting := p.barrier.waiting(g, p.edges, p.last.Seen); len(waiting) > 0 {
 			p.held[g.Name] = waiting
 			if _, known := p.heldSince[g.Name]; !known {
 				p.heldSince[g.Name] = p.options.Clock.Now()
@@ -239,15 +244,6 @@ func (p *pipeline) pass() bool {
 		p.barrier.published(g)
 	}
 	return len(p.held) > 0
-}
-
-// edges are those of the last translation without TLS, by cluster.
-func (p *pipeline) edges() map[string]ir.PlaintextEdge {
-	edges := make(map[string]ir.PlaintextEdge, len(p.result.PlaintextBackends))
-	for _, e := range p.result.PlaintextBackends {
-		edges[e.Cluster] = e
-	}
-	return edges
 }
 
 // give builds and publishes one Gateway, unless the proxies have it.

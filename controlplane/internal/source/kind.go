@@ -54,6 +54,9 @@ type kind struct {
 // is tells whether ref is to an object of this kind.
 func (k *kind) is(ref ir.Ref) bool { return k.kind == ref.Kind && k.group == ref.Group }
 
+// counts tells whether Versions has this kind.
+func (k *kind) counts() bool { return k.decides || k.leads }
+
 // refresh reads the store again if it has changed.
 func (k *kind) refresh() {
 	if !k.stale.Swap(false) && k.put != nil {

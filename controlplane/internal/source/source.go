@@ -222,7 +222,7 @@ func (s *Source) deliver() {
 	for _, k := range s.kinds {
 		k.refresh()
 		k.put(d.Snapshot)
-		if k.decides || k.leads {
+		if k.counts() {
 			d.Seen[k.name] = k.seen
 		}
 	}

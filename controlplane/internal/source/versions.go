@@ -162,7 +162,7 @@ func (v Versions) raise(name, version string) {
 func (s *Source) Now() Versions {
 	now := Versions{}
 	for _, k := range s.kinds {
-		if k.decides || k.leads {
+		if k.counts() {
 			now[k.name] = k.store.LastStoreSyncResourceVersion()
 		}
 	}
@@ -173,7 +173,7 @@ func (s *Source) Now() Versions {
 // even where nothing relevant has changed.
 func (s *Source) Refresh() {
 	for _, k := range s.kinds {
-		if k.decides || k.leads {
+		if k.counts() {
 			s.mark(k)
 		}
 	}
