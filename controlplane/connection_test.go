@@ -50,9 +50,7 @@ func TestConnectionSettings(t *testing.T) {
 			t.Errorf("the live cluster lacks %s: %s", want, live)
 		}
 	}
-	stop := make(chan struct{})
-	failed := make(chan error, 1)
-	go func() { failed <- keepAsking(t, w.port, stop) }()
+	stop := flood(t, w.port, "one.tuned.example")
 	for n := 11; n < 16; n++ {
 		// The schema takes one choice, and Envoy does not.
 		w.apply(t, connectionPolicyManifest, "tuned", "one", n, 1)
@@ -64,31 +62,11 @@ func TestConnectionSettings(t *testing.T) {
 		})
 		w.policySays(t, v1alpha1.PolicyReasonPartiallyValid, "spec.loadBalancer.leastRequest.choiceCount: 1 is not")
 	}
-	close(stop)
-	if err := <-failed; err != nil {
-		t.Error(err)
+	if codes := stop(); len(codes) != 1 || codes[http.StatusOK] == 0 {
+		t.Errorf("answers by status are %v, want only 200", codes)
 	}
 	if _, plain := w.backend.Counts(); plain != 0 {
 		t.Errorf("%d requests or probes were in plaintext", plain)
-	}
-}
-
-// keepAsking sends requests until it is told to stop or one fails.
-func keepAsking(t *testing.T, port uint16, stop <-chan struct{}) error {
-	t.Helper()
-	for count := 0; ; count++ {
-		select {
-		case <-stop:
-			if count == 0 {
-				return fmt.Errorf("no request was sent")
-			}
-			return nil
-		default:
-		}
-		code, _, err := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port), "one.tuned.example")
-		if err != nil || code != http.StatusOK {
-			return fmt.Errorf("request %d: %d, %w", count, code, err)
-		}
 	}
 }
 

@@ -3,7 +3,6 @@ package controlplane_test
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/tlsgw/kubectl-tlsgw/controlplane/internal/envoytest"
@@ -57,33 +56,5 @@ func TestDeletionsAreNeverInPlaintext(t *testing.T) {
 	}
 	if _, plain := backend.Counts(); plain > 0 {
 		t.Errorf("the backend got %d plaintext requests", plain)
-	}
-}
-
-// flood sends requests one after the other until it is stopped, which tells how
-// often each status came.
-func flood(t *testing.T, port uint16, host string) (stop func() map[int]int) {
-	t.Helper()
-	codes := map[int]int{}
-	stopped := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			select {
-			case <-stopped:
-				return
-			case <-t.Context().Done():
-				return
-			default:
-			}
-			if code, _, err := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port), host); err == nil {
-				codes[code]++
-			}
-		}
-	})
-	return func() map[int]int {
-		close(stopped)
-		running.Wait()
-		return codes
 	}
 }

@@ -192,6 +192,39 @@ func get(t *testing.T, url, host string) (code int, body string, err error) {
 	return response.StatusCode, string(read), err
 }
 
+// flood sends requests one after the other until it is stopped, which tells how
+// often each status came. One without an answer is an error.
+func flood(t *testing.T, port uint16, host string) (stop func() map[int]int) {
+	t.Helper()
+	codes := map[int]int{}
+	stopped := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			select {
+			case <-stopped:
+				return
+			case <-t.Context().Done():
+				return
+			default:
+			}
+			code, _, err := get(t, fmt.Sprintf("http://127.0.0.1:%d/", port), host)
+			if err != nil {
+				if t.Context().Err() == nil {
+					t.Errorf("%s: %v", host, err)
+				}
+				return
+			}
+			codes[code]++
+		}
+	})
+	return func() map[int]int {
+		close(stopped)
+		running.Wait()
+		return codes
+	}
+}
+
 // expect waits until the gateway answers host with code.
 func expect(t *testing.T, port uint16, host string, code int) {
 	t.Helper()

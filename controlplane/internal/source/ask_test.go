@@ -8,10 +8,7 @@ import (
 	"github.com/go-logr/logr/testr"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -70,12 +67,7 @@ func wanted(namespaces []string) map[ir.Ref]bool {
 func asking(t *testing.T, namespaces []string) (*Source, Versions) {
 	t.Helper()
 	config := apiservertest.Start(t, apiservertest.WithCRDs(t))
-	known := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme, apiextensionsv1.AddToScheme} {
-		if err := add(known); err != nil {
-			t.Fatal(err)
-		}
-	}
+	known := newScheme(t)
 	admin, err := client.New(config, client.Options{Scheme: known})
 	if err != nil {
 		t.Fatal(err)
